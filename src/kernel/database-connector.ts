@@ -1,0 +1,85 @@
+import pg from 'pg';
+import { parse } from 'pg-connection-string';
+
+import { rowTypes } from '#kernel/database-rows';
+
+/** How connections to the writable PostgreSQL are made. */
+export type Connector = {
+  /** A `pg.Client` class for pools: each `connect()` finds the writable host. */
+  readonly client: typeof pg.Client;
+  /** A single connection of its own, for LISTEN and advisory locks; not yet connected. */
+  open(): pg.Client;
+};
+
+/** Splits `postgres://user:pw@a:1,b:2/db?…` into one address per host. `pg` itself takes no URL with several hosts. */
+export function splitHosts(url: string): string[] {
+  const match = /^(postgres(?:ql)?:\/\/(?:[^@/]*@)?)([^/?]*)(.*)$/.exec(url);
+  if (match === null) throw new Error('not a PostgreSQL address');
+  const [, head, hosts, tail] = match;
+  return (hosts as string).split(',').map((host) => `${head}${host}${tail}`);
+}
+
+/** Connection settings of one address; `sslmode` `require`, `verify-ca` and `verify-full` all verify the certificate. */
+function settingsOf(address: string): pg.ClientConfig {
+  const url = new URL(address.replace(/^postgres(?:ql)?:/, 'http:'));
+  const mode = url.searchParams.get('sslmode');
+  const parsed = parse(address.replace(/([?&])sslmode=[^&]*&?/, '$1').replace(/[?&]$/, ''));
+  const root = parsed.ssl;
+  return {
+    host: parsed.host ?? 'localhost',
+    port: parsed.port ? Number(parsed.port) : 5432,
+    user: parsed.user,
+    password: parsed.password,
+    database: parsed.database ?? undefined,
+    ...(mode === null || mode === 'disable' || mode === 'prefer' || mode === 'allow'
+      ? {}
+      : { ssl: { rejectUnauthorized: true, ...(typeof root === 'object' ? root : {}) } }),
+  } as pg.ClientConfig;
+}
+
+/** Finds the writable server among the hosts of a URL at every connect; sessions speak UTC and end idle transactions. */
+export function createConnector(url: string, applicationName: string): Connector {
+  const all = splitHosts(url).map(settingsOf);
+  let preferred = 0;
+  const common = {
+    types: rowTypes,
+    application_name: applicationName,
+    keepAlive: true,
+    connectionTimeoutMillis: 4_000,
+    query_timeout: 60_000,
+    options: '-c timezone=UTC -c idle_in_transaction_session_timeout=60000 -c statement_timeout=55000',
+  };
+  const settings = (index: number): pg.ClientConfig => ({ ...all[index % all.length], ...common });
+
+  class WritableClient extends pg.Client {
+    readonly #first: number;
+
+    constructor() {
+      super(settings(preferred));
+      this.#first = preferred;
+    }
+
+    // biome-ignore lint/suspicious/noExplicitAny: pg's overloads take a callback or return a promise
+    override connect(callback?: any): any {
+      const attempt = super
+        .connect()
+        .then(async () => {
+          if (all.length === 1) return;
+          const { rows } = await this.query('SELECT pg_is_in_recovery() AS standby');
+          if (rows[0]?.standby) {
+            await this.end();
+            throw new Error('no writable server at this host');
+          }
+        })
+        .catch((error: unknown) => {
+          // The pool asks again for a new client: the next one tries the next host.
+          if (preferred === this.#first) preferred = (preferred + 1) % all.length;
+          throw error;
+        });
+      if (callback === undefined) return attempt;
+      attempt.then(() => callback(undefined, this), callback);
+    }
+  }
+
+  return { client: WritableClient, open: () => new WritableClient() };
+}

@@ -1,0 +1,292 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import pg from 'pg';
+
+import type { Connector } from '#kernel/database-connector';
+import { toRow } from '#kernel/database-rows';
+import { requireUuid } from '#kernel/ids';
+import { appendedIn, type Event } from '#kernel/log';
+import { Problem, problems } from '#kernel/problem';
+
+/**
+ * One open transaction behind a door. Rows come with camelCase names; `timestamptz` as ISO 8601 text in UTC, `numeric` and
+ * `date` as text, `bigint` as number.
+ */
+export type Tx = {
+  /** All rows of a statement. */
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** The first row, or undefined. */
+  maybe<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row | undefined>;
+  /** The only row; throws when there is none. */
+  one<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row>;
+  /** How many rows the statement changed. */
+  execute(text: string, values?: readonly unknown[]): Promise<number>;
+  /** A named prepared statement for hot paths: parsed once per connection. */
+  prepared<Row = Record<string, unknown>>(name: string, text: string, values: readonly unknown[]): Promise<Row[]>;
+  /** Goes on as a service in the same transaction: for a row that lives beside the tenant's (a directory entry). */
+  asService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
+};
+
+/** Database roles that a service door opens; each is granted named tables only (migrations). */
+export const services = [
+  'usage_writer',
+  'relay',
+  'log_reader',
+  'snapshot_reader',
+  'lease_keeper',
+  'directory',
+  'node_keeper',
+] as const;
+
+/** One of the {@link services}. */
+export type Service = (typeof services)[number];
+
+/** The three doors to the database. Modules get the doors that the checked list in `layers.json` names for them. */
+export type Doors = {
+  /** Rows of one tenant, kept apart by row-level security. */
+  forTenant<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Rows of all tenants: operators' views and what belongs to no tenant. */
+  forPlatform<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** The named tables of one service. */
+  forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
+};
+
+const retryable = new Set(['40001', '40P01', '57P01', '57P02', '57P03', '25006', '08000', '08003', '08006', '08001']);
+const networkFaults = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
+/** True when an error says that the database is away or asks to try again, and nothing of the transaction took effect. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code === 'string' && (retryable.has(code) || networkFaults.has(code))) return true;
+  return /Connection terminated|terminated unexpectedly|timeout exceeded when trying to connect|no writable/.test(
+    error.message,
+  );
+}
+
+/** True when the database cannot be reached at all (as opposed to a conflict that a retry mends). */
+export function isAway(error: unknown): boolean {
+  return (
+    isTransient(error) &&
+    (error as { code?: unknown }).code !== '40001' &&
+    (error as { code?: unknown }).code !== '40P01'
+  );
+}
+
+/** Thrown when COMMIT was sent and no answer came: it may or may not have taken effect. */
+export class UnknownOutcome extends Error {
+  constructor(cause: unknown) {
+    super('The database went away during COMMIT.', { cause });
+    this.name = 'UnknownOutcome';
+  }
+}
+
+/**
+ * A pool of connections to the writable PostgreSQL, opened only through the doors. Work given to a door may run again after a
+ * transient fault that came before COMMIT: it must change nothing but the database.
+ */
+export class Database implements Doors {
+  readonly #pool: pg.Pool;
+  readonly #onCommit: ((events: readonly Event[]) => Promise<void>)[] = [];
+  #reachable = true;
+  #lastAnswerAt = performance.now();
+
+  constructor(config: { connector: Connector; poolSize: number; onError?: (error: Error) => void }) {
+    this.#pool = new pg.Pool({
+      max: config.poolSize,
+      idleTimeoutMillis: 60_000,
+      connectionTimeoutMillis: 5_000,
+      Client: config.connector.client,
+    } as pg.PoolConfig);
+    this.#pool.on('error', (error) => config.onError?.(error));
+  }
+
+  /** Whether the last contact with the database succeeded. */
+  get reachable(): boolean {
+    return this.#reachable;
+  }
+
+  /** Monotonic milliseconds of the last answer. */
+  get lastAnswerAt(): number {
+    return this.#lastAnswerAt;
+  }
+
+  async forTenant<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#open(tenantDoor(tenantId), work);
+  }
+
+  forPlatform<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#open('SET LOCAL ROLE lintel_platform', work);
+  }
+
+  forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#open(serviceDoor(service), work);
+  }
+
+  /**
+   * Runs work in one transaction that every door opened inside joins, one after the other: what a request changes and the
+   * record that it was made are kept together or not at all.
+   */
+  async together<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    const door = tenantDoor(tenantId);
+    return this.#transaction(door, (tx, client) => {
+      const joint: Joint = { tx, client, tail: Promise.resolve() };
+      return joints.run(joint, () => work(guarded(joint, door)));
+    });
+  }
+
+  /** Runs after a commit of this process that appended events, before its caller goes on: a node sees its own writes. */
+  onCommit(listener: (events: readonly Event[]) => Promise<void>): void {
+    this.#onCommit.push(listener);
+  }
+
+  /** Closes all connections after the running transactions. */
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  #open<T>(door: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    const joint = joints.getStore();
+    if (joint === undefined) return this.#transaction(door, work);
+    return inTurn(joint, async () => {
+      await joint.client.query(door);
+      // A savepoint, so that a refused statement (a unique conflict the caller handles) does not spoil the whole.
+      await joint.client.query('SAVEPOINT inner_door');
+      try {
+        const result = await joints.exit(() => work(joint.tx));
+        await joint.client.query('RELEASE SAVEPOINT inner_door');
+        return result;
+      } catch (error) {
+        await joint.client.query('ROLLBACK TO SAVEPOINT inner_door');
+        throw error;
+      }
+    });
+  }
+
+  async #transaction<T>(prepare: string, work: (tx: Tx, client: pg.PoolClient) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#attempt(prepare, work);
+      } catch (error) {
+        if (isAway(error)) this.#reachable = false;
+        if (!isTransient(error) || attempt === 3) {
+          throw isAway(error)
+            ? new Problem(problems.unavailable, {
+                detail: 'The database cannot be reached.',
+                headers: { 'retry-after': '2' },
+                cause: error,
+              })
+            : error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20 * attempt));
+      }
+    }
+  }
+
+  async #attempt<T>(prepare: string, work: (tx: Tx, client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    const onError = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', onError);
+    let committing = false;
+    let events: readonly Event[] = [];
+    try {
+      await client.query(`BEGIN; ${prepare}`);
+      this.#reachable = true;
+      this.#lastAnswerAt = performance.now();
+      const tx = transactionOf(client, prepare);
+      const result = await work(tx, client);
+      committing = true;
+      await client.query('COMMIT');
+      events = appendedIn(tx);
+      return result;
+    } catch (error) {
+      if (committing && isAway(error)) {
+        broken = error as Error;
+        throw new UnknownOutcome(error);
+      }
+      if (isAway(error)) broken = error as Error;
+      else await client.query('ROLLBACK').catch(onError);
+      throw error;
+    } finally {
+      client.off('error', onError);
+      client.release(broken);
+      if (events.length > 0) await Promise.all(this.#onCommit.map((listener) => listener(events)));
+    }
+  }
+}
+
+type Joint = { tx: Tx; client: pg.PoolClient; tail: Promise<unknown> };
+
+const joints = new AsyncLocalStorage<Joint>();
+
+function tenantDoor(tenantId: string): string {
+  return `SET LOCAL ROLE lintel_app; SET LOCAL app.tenant_id = '${requireUuid(tenantId)}'`;
+}
+
+function serviceDoor(service: Service): string {
+  return `SET LOCAL ROLE lintel_${service}`;
+}
+
+function inTurn<T>(joint: Joint, work: () => Promise<T>): Promise<T> {
+  const turn = joint.tail.then(work);
+  joint.tail = turn.catch(() => undefined);
+  return turn;
+}
+
+/** The outer transaction as its own work sees it: each statement first goes back through its own door. */
+function guarded(joint: Joint, door: string): Tx {
+  const through =
+    <A extends unknown[], T>(run: (...args: A) => Promise<T>) =>
+    (...args: A) =>
+      inTurn(joint, async () => {
+        await joint.client.query(door);
+        return run(...args);
+      });
+  const { tx } = joint;
+  return {
+    query: through(tx.query) as Tx['query'],
+    maybe: through(tx.maybe) as Tx['maybe'],
+    one: through(tx.one) as Tx['one'],
+    execute: through(tx.execute),
+    prepared: through(tx.prepared) as Tx['prepared'],
+    asService: through(tx.asService) as Tx['asService'],
+  };
+}
+
+function transactionOf(client: pg.PoolClient, door: string): Tx {
+  const rows = async <Row>(query: pg.QueryConfig): Promise<Row[]> => {
+    const result = await client.query(query);
+    return result.rows.map(toRow) as Row[];
+  };
+  const tx: Tx = {
+    query: <Row>(text: string, values: readonly unknown[] = []) => rows<Row>({ text, values: [...values] }),
+    maybe: async <Row>(text: string, values: readonly unknown[] = []) =>
+      (await rows<Row>({ text, values: [...values] }))[0],
+    one: async <Row>(text: string, values: readonly unknown[] = []) => {
+      const [row] = await rows<Row>({ text, values: [...values] });
+      if (row === undefined) throw new Error('A row was expected and none came.');
+      return row;
+    },
+    execute: async (text, values = []) => (await client.query({ text, values: [...values] })).rowCount ?? 0,
+    prepared: <Row>(name: string, text: string, values: readonly unknown[]) =>
+      rows<Row>({ name, text, values: [...values] }),
+    asService: async (service, work) => {
+      const before = (await client.query("SELECT current_setting('role') AS role")).rows[0].role as string;
+      await client.query(serviceDoor(service));
+      const result = await work(tx);
+      await client.query(/^lintel_[a-z_]+$/.test(before) ? `SET LOCAL ROLE ${before}` : door);
+      return result;
+    },
+  };
+  return tx;
+}

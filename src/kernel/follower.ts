@@ -1,0 +1,156 @@
+import type { Client } from 'pg';
+
+import type { Doors } from '#kernel/database';
+import type { Connector } from '#kernel/database-connector';
+import type { Event } from '#kernel/log';
+import type { Logger } from '#kernel/logger';
+import { logChannel } from '#kernel/relay';
+
+/** An event with its number in the log. */
+export type Logged = Event & { seq: number };
+
+type Listener = (events: readonly Logged[]) => void | Promise<void>;
+
+const pollMs = 500;
+
+/**
+ * Follows the log from its head in this process: wakes on the relay's notification, polls every 500 ms without it. Snapshots
+ * and live streams listen here. Knows how fresh this node is: monotonic milliseconds since a heartbeat was last seen.
+ */
+export class LogFollower {
+  readonly #doors: Pick<Doors, 'forService'>;
+  readonly #connector: Connector;
+  readonly #log: Logger;
+  readonly #listeners: Listener[] = [];
+  #seq = 0;
+  #heartbeat = -1;
+  #beatSeenAt = performance.now();
+  #contactSince: number | undefined;
+  #lastContactAt = performance.now();
+  #stopped = false;
+  #wake: (() => void) | undefined;
+  #running: Promise<void>[] = [];
+
+  constructor(deps: { doors: Pick<Doors, 'forService'>; connector: Connector; log: Logger }) {
+    this.#doors = deps.doors;
+    this.#connector = deps.connector;
+    this.#log = deps.log;
+  }
+
+  /** Number of the last event this process has applied. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Called for every batch of events, in order; the next batch waits for the returned promise. */
+  listen(listener: Listener): () => void {
+    this.#listeners.push(listener);
+    return () => this.#listeners.splice(this.#listeners.indexOf(listener), 1);
+  }
+
+  /**
+   * Whether decisions from memory may be trusted. `stale`: the database answers but no heartbeat came for 5 s (fail closed).
+   * `away`: the database cannot be reached since `awayMs`.
+   */
+  freshness(): { state: 'fresh' | 'stale' | 'away'; awayMs: number } {
+    const now = performance.now();
+    const awayMs = this.#contactSince === undefined ? now - this.#lastContactAt : 0;
+    if (awayMs > 0) return { state: 'away', awayMs };
+    const reachableFor = now - (this.#contactSince as number);
+    return { state: now - this.#beatSeenAt > 5_000 && reachableFor > 5_000 ? 'stale' : 'fresh', awayMs: 0 };
+  }
+
+  /** Notes the present head (what is loaded after this call is at least that new) and begins to follow from there. */
+  async start(): Promise<void> {
+    const head = await this.#doors.forService('log_reader', (tx) =>
+      tx.one<{ seq: number; heartbeat: number }>('SELECT seq, heartbeat FROM log_head'),
+    );
+    this.#seq = head.seq;
+    this.#contacted(head.heartbeat);
+    this.#running = [this.#follow(), this.#hearWakeUps()];
+  }
+
+  /** Ends after the batch in hand. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    await Promise.all(this.#running);
+  }
+
+  #contacted(heartbeat: number): void {
+    const now = performance.now();
+    this.#lastContactAt = now;
+    this.#contactSince ??= now;
+    if (heartbeat !== this.#heartbeat) {
+      this.#heartbeat = heartbeat;
+      this.#beatSeenAt = now;
+    }
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        while (await this.#readBatch());
+      } catch (error) {
+        if (this.#contactSince !== undefined) this.#log.warn({ err: error }, 'the log cannot be read at the moment');
+        this.#contactSince = undefined;
+      }
+      if (this.#stopped) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, pollMs);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  /** True when there may be more. */
+  async #readBatch(): Promise<boolean> {
+    const limit = 1_000;
+    const rows = await this.#doors.forService('log_reader', (tx) =>
+      tx.prepared<{ headSeq: number; heartbeat: number; seq: number | null; event: Event | null }>(
+        'follow-log',
+        `SELECT head.seq AS head_seq, head.heartbeat, l.seq, l.event FROM log_head head
+         LEFT JOIN LATERAL (SELECT seq, event FROM log WHERE seq > $1 AND seq <= head.seq ORDER BY seq LIMIT ${limit}) l ON true`,
+        [this.#seq],
+      ),
+    );
+    const events: Logged[] = [];
+    for (const row of rows) if (row.seq !== null && row.event !== null) events.push({ ...row.event, seq: row.seq });
+    for (const listener of this.#listeners) {
+      if (events.length > 0) await listener(events);
+    }
+    const last = events.at(-1);
+    if (last !== undefined) this.#seq = last.seq;
+    // Fresh only after what the heartbeat vouches for has been applied.
+    const heartbeat = rows[0]?.heartbeat ?? this.#heartbeat;
+    if (events.length < limit) this.#contacted(heartbeat);
+    return events.length === limit;
+  }
+
+  async #hearWakeUps(): Promise<void> {
+    while (!this.#stopped) {
+      const client: Client = this.#connector.open();
+      const gone = new Promise<void>((resolve) => {
+        client.on('error', () => resolve());
+        client.on('end', resolve);
+      });
+      const stopped = setInterval(() => this.#stopped && void client.end().catch(() => undefined), 50);
+      try {
+        await client.connect();
+        client.on('notification', () => this.#wake?.());
+        await client.query(`LISTEN ${logChannel}`);
+        this.#wake?.();
+        await gone;
+      } catch {
+        // Polling goes on without the wake-up channel.
+      } finally {
+        clearInterval(stopped);
+        await client.end().catch(() => undefined);
+      }
+      if (!this.#stopped) await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}

@@ -1,0 +1,187 @@
+import type { FastifyRequest } from 'fastify';
+
+import type { Principal, Route, TraceStep } from '#kernel/http';
+import type { Actor, Decision } from '#kernel/log';
+import { Problem, problems } from '#kernel/problem';
+
+/** Answer of the rate-limit step; seconds until the window is whole again. */
+export type RateDecision = {
+  allowed: boolean;
+  limit: number;
+  remaining: number;
+  resetSeconds: number;
+  limitId?: string;
+};
+
+/** What a step knows of the request. */
+export type Arrival = {
+  readonly requestId: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly ip: string;
+  readonly secure: boolean;
+  readonly method: string;
+  readonly host: string;
+};
+
+/** The steps, in the order of the house. Each is one module's; the composition root plugs them in. A step refuses by throwing a Problem. */
+export type FrontDoorSteps = {
+  /** Throws when decisions from memory may not be trusted (house: freshness). */
+  fresh(): void;
+  /** Undefined when no credential was sent; throws when a wrong one was. Synchronous when answered from memory. */
+  authenticate(arrival: Arrival): Principal | undefined | Promise<Principal | undefined>;
+  /** Throws when the tenant is suspended or gone. */
+  admitTenant(principal: Principal): { demo: boolean; locale: string };
+  authorize(principal: Principal, permission: string | null, area: 'tenant' | 'platform'): Decision;
+  rateLimit(principal: Principal): RateDecision | undefined;
+  /** Told of every refusal, for the audit log (coalesced there). */
+  refused(refusal: {
+    requestId: string;
+    step: string;
+    problem: Problem;
+    principal: Principal | undefined;
+    arrival: Arrival;
+    operationId: string;
+  }): void;
+};
+
+/** What the front door found out: stands on the request from its first hook on. */
+export type Admission = {
+  principal: Principal | undefined;
+  decision: Decision | undefined;
+  trace: TraceStep[];
+  demo: boolean;
+  locale: string;
+  rate: RateDecision | undefined;
+};
+
+/** The actor that events name for a principal. */
+export function actorOf(principal: Principal): Actor {
+  return { kind: principal.kind, id: principal.id, name: principal.name };
+}
+
+/** `en` or `zh-CN`, from Accept-Language. */
+export function localeOf(header: string | undefined): string {
+  const first = header?.split(',')[0]?.trim().toLowerCase() ?? '';
+  return first.startsWith('zh') ? 'zh-CN' : 'en';
+}
+
+/**
+ * Takes a request through authenticate → tenant → authorize → rate limit, writing the decision trace as it goes. Returns at
+ * once (no promise) when every step answers from memory.
+ */
+export function enter(
+  steps: FrontDoorSteps,
+  route: Route,
+  arrival: Arrival,
+  request: FastifyRequest,
+): Admission | Promise<Admission> {
+  const admission: Admission = {
+    principal: undefined,
+    decision: undefined,
+    trace: [],
+    demo: false,
+    locale: localeOf(request.headers['accept-language']),
+    rate: undefined,
+  };
+  const refuse = (step: string, error: unknown): never => {
+    if (error instanceof Problem) {
+      steps.refused({
+        requestId: arrival.requestId,
+        step,
+        problem: error,
+        principal: admission.principal,
+        arrival,
+        operationId: route.operationId,
+      });
+    }
+    throw error;
+  };
+  if (route.area === 'public') return admission;
+  const started = performance.now();
+  let found: Principal | undefined | Promise<Principal | undefined>;
+  try {
+    steps.fresh();
+    found = steps.authenticate(arrival);
+  } catch (error) {
+    return refuse('authenticate', error);
+  }
+  if (found instanceof Promise) {
+    return found.then(
+      (principal) => afterAuthentication(steps, route, admission, principal, started, refuse),
+      (error) => refuse('authenticate', error),
+    );
+  }
+  return afterAuthentication(steps, route, admission, found, started, refuse);
+}
+
+function afterAuthentication(
+  steps: FrontDoorSteps,
+  route: Route,
+  admission: Admission,
+  principal: Principal | undefined,
+  started: number,
+  refuse: (step: string, error: unknown) => never,
+): Admission {
+  let at = started;
+  let step = 'authenticate';
+  const passed = (name: string, detail: Record<string, unknown>) => {
+    const now = performance.now();
+    admission.trace.push({ step: name, outcome: 'pass', us: Math.round((now - at) * 1000), detail });
+    at = now;
+  };
+  try {
+    if (principal === undefined) {
+      throw new Problem(problems.unauthenticated, {
+        detail: 'Send an API key as "Authorization: Bearer lt_live_…", or sign in.',
+        headers: { 'www-authenticate': 'Bearer realm="lintel"' },
+      });
+    }
+    admission.principal = principal;
+    passed('authenticate', { kind: principal.kind, id: principal.id, name: principal.name });
+    step = 'tenant';
+    const tenant = steps.admitTenant(principal);
+    admission.demo = tenant.demo;
+    passed('tenant', { id: principal.tenantId });
+    step = 'authorize';
+    const area = route.area === 'platform' ? 'platform' : 'tenant';
+    const decision = steps.authorize(principal, route.permission, area);
+    admission.decision = decision;
+    if (!decision.allowed)
+      throw new Problem(problems.forbidden, { detail: decision.reason, extra: { permission: route.permission } });
+    passed('authorize', { permission: route.permission, role: decision.role, reason: decision.reason });
+    step = 'rateLimit';
+    if (route.rateLimited !== false) {
+      const rate = steps.rateLimit(principal);
+      admission.rate = rate;
+      if (rate !== undefined) {
+        if (!rate.allowed) {
+          throw new Problem(
+            {
+              type: 'rate-limited',
+              status: 429,
+              title: 'Too many requests.',
+              openai: { type: 'requests', code: 'rate_limit_exceeded' },
+            },
+            {
+              detail: `The limit of ${rate.limit} requests per second is reached; try again in ${rate.resetSeconds} s.`,
+              headers: { 'retry-after': String(Math.max(1, Math.ceil(rate.resetSeconds))), ...rateHeaders(rate) },
+              extra: { limit: rate.limitId, remaining: rate.remaining, resetSeconds: rate.resetSeconds },
+            },
+          );
+        }
+        passed('rateLimit', { limit: rate.limit, remaining: rate.remaining });
+      }
+    }
+    return admission;
+  } catch (error) {
+    return refuse(step, error);
+  }
+}
+
+/** `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). */
+export function rateHeaders(rate: RateDecision): Record<string, string> {
+  return {
+    ratelimit: `"default";r=${Math.max(0, Math.floor(rate.remaining))};t=${Math.ceil(rate.resetSeconds)}`,
+    'ratelimit-policy': `"default";q=${rate.limit};w=1`,
+  };
+}

@@ -1,0 +1,273 @@
+import swagger from '@fastify/swagger';
+import { Ajv, type ErrorObject } from 'ajv';
+import addFormats from 'ajv-formats';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+
+import type { Database } from '#kernel/database';
+import { type Admission, type Arrival, actorOf, enter, type FrontDoorSteps, rateHeaders } from '#kernel/front-door';
+import type { Context, Principal, Route } from '#kernel/http';
+import { runIdempotent } from '#kernel/idempotency';
+import { formatId, newId } from '#kernel/ids';
+import type { Logger } from '#kernel/logger';
+import { openaiProblemBody, Problem, problemBody, problems } from '#kernel/problem';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    admission: Admission;
+    arrival: Arrival;
+  }
+  interface FastifyContextConfig {
+    lintel?: Route;
+  }
+}
+
+/** What the HTTP server is made of. */
+export type ServerDeps = {
+  routes: readonly Route[];
+  steps: FrontDoorSteps;
+  database: Database;
+  log: Logger;
+  maxBodyBytes: number;
+  trustedProxies: readonly string[];
+  version: string;
+  /** Told after every answer, for metrics. Seconds. */
+  onAnswer?: (answer: { operationId: string; status: number; seconds: number }) => void;
+};
+
+/** Makes the HTTP server: every route behind the front door, errors as RFC 9457 problems, OpenAPI 3.1 at `/openapi.json`. */
+export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: deps.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: deps.maxBodyBytes,
+    trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
+    genReqId: () => newId(),
+    requestTimeout: 0,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
+  });
+  useValidators(app);
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Lintel',
+        version: deps.version,
+        description: 'The API of Lintel; the console uses nothing else.',
+      },
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer' },
+          session: { type: 'apiKey', in: 'cookie', name: '__Host-lintel' },
+        },
+      },
+    },
+  });
+  app.decorateRequest('admission', null as unknown as Admission);
+  app.decorateRequest('arrival', null as unknown as Arrival);
+  app.addHook('onRequest', (request, reply, done) => {
+    const id = formatId('request', request.id);
+    reply.header('x-request-id', id);
+    request.arrival = {
+      requestId: id,
+      headers: request.headers,
+      ip: request.ip,
+      secure: request.protocol === 'https',
+      method: request.method,
+      host: request.host,
+    };
+    const route = request.routeOptions.config.lintel;
+    if (route === undefined) return done();
+    try {
+      const admission = enter(deps.steps, route, request.arrival, request);
+      if (admission instanceof Promise) {
+        admission.then((value) => {
+          request.admission = value;
+          done();
+        }, done);
+        return;
+      }
+      request.admission = admission;
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setErrorHandler((error, request, reply) => answerError(deps, error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    answerProblem(
+      new Problem(problems.notFound, { detail: `There is no ${request.method} ${request.url.split('?')[0]} here.` }),
+      request,
+      reply,
+    ),
+  );
+  if (deps.onAnswer !== undefined) {
+    const { onAnswer } = deps;
+    app.addHook('onResponse', (request, reply, done) => {
+      onAnswer({
+        operationId: request.routeOptions.config.lintel?.operationId ?? 'other',
+        status: reply.statusCode,
+        seconds: reply.elapsedTime / 1000,
+      });
+      done();
+    });
+  }
+  app.get('/openapi.json', { schema: { hide: true } as object }, () => app.swagger());
+  for (const route of deps.routes) register(app, deps, route);
+  return app;
+}
+
+function register(app: FastifyInstance, deps: ServerDeps, route: Route): void {
+  const { params, query, body, response } = route.schema;
+  app.route({
+    method: route.method,
+    url: route.path,
+    config: { lintel: route },
+    ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
+    schema: {
+      operationId: route.operationId,
+      summary: route.summary,
+      tags: [route.operationId.split('.')[0] as string],
+      ...(route.area === 'public' ? {} : { security: [{ key: [] }, { session: [] }] }),
+      ...(params === undefined ? {} : { params }),
+      ...(query === undefined ? {} : { querystring: query }),
+      ...(body === undefined ? {} : { body }),
+      response,
+    } as object,
+    handler: (request, reply) => {
+      const context = contextOf(request, reply);
+      if (request.admission.rate !== undefined) reply.headers(rateHeaders(request.admission.rate));
+      if (
+        request.method === 'POST' &&
+        route.protocol === undefined &&
+        request.headers['idempotency-key'] !== undefined &&
+        route.area !== 'public'
+      ) {
+        return runIdempotent(deps.database, route, context, () => route.handle(context as never));
+      }
+      return route.handle(context as never);
+    },
+  });
+}
+
+/** What a handler is given, from what the front door found. */
+export function contextOf(request: FastifyRequest, reply: FastifyReply): Context {
+  const { admission, arrival } = request;
+  const principal = admission.principal as Principal;
+  return {
+    requestId: arrival.requestId,
+    principal,
+    tenantId: principal?.tenantId,
+    actor: principal === undefined ? { kind: 'system', id: 'anonymous' } : actorOf(principal),
+    origin: { ip: arrival.ip, client: String(arrival.headers['user-agent'] ?? '').slice(0, 200) },
+    trace: admission.trace,
+    decision: admission.decision,
+    locale: admission.locale,
+    params: request.params,
+    query: request.query,
+    body: request.body,
+    request,
+    reply,
+  };
+}
+
+function useValidators(app: FastifyInstance): void {
+  const strict = addFormats.default(
+    new Ajv({
+      allErrors: true,
+      coerceTypes: false,
+      useDefaults: true,
+      removeAdditional: false,
+      strict: false,
+      discriminator: true,
+    }),
+  );
+  const coerced = addFormats.default(
+    new Ajv({ allErrors: true, coerceTypes: 'array', useDefaults: true, removeAdditional: false, strict: false }),
+  );
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? strict : coerced).compile(schema as object),
+  );
+  app.setSchemaErrorFormatter((errors, part) => {
+    const places = (errors as unknown as ErrorObject[]).slice(0, 20).map((error) => placeOf(error, part));
+    const first = places[0];
+    return new Problem(problems.invalid, {
+      detail: first === undefined ? 'The input is not valid.' : `${first.pointer || 'The body'}: ${first.detail}.`,
+      errors: places,
+    });
+  });
+}
+
+function placeOf(error: ErrorObject, part: string): { pointer: string; detail: string } {
+  const base = part === 'body' ? '' : `/${part === 'querystring' ? 'query' : part}`;
+  const extra =
+    error.keyword === 'additionalProperties'
+      ? `/${String(error.params['additionalProperty'])}`
+      : error.keyword === 'required'
+        ? `/${String(error.params['missingProperty'])}`
+        : '';
+  const detail =
+    error.keyword === 'additionalProperties'
+      ? 'is not a member that is taken here'
+      : error.keyword === 'required'
+        ? 'is missing'
+        : error.keyword === 'enum'
+          ? `must be one of ${(error.params['allowedValues'] as unknown[]).join(', ')}`
+          : (error.message ?? 'is not valid');
+  return { pointer: `${base}${error.instancePath}${extra}`, detail };
+}
+
+const fastifyProblems: Record<string, (error: Error) => Problem> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: () => new Problem(problems.tooLarge),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>
+    new Problem(problems.unsupportedMediaType, { detail: 'Send application/json.' }),
+  FST_ERR_CTP_EMPTY_JSON_BODY: () =>
+    new Problem(problems.badRequest, { detail: 'The body is empty; a JSON object is needed.' }),
+  FST_ERR_CTP_INVALID_JSON_BODY: (error) =>
+    new Problem(problems.badRequest, { detail: `The body is not JSON: ${error.message}` }),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: () =>
+    new Problem(problems.badRequest, { detail: 'The content length does not match the body.' }),
+};
+
+/** The problem that an error is answered with: itself, or 500 without inner text. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof Error) {
+    const code = (error as { code?: string }).code ?? '';
+    const known = fastifyProblems[code];
+    if (known !== undefined) return known(error);
+    const status = (error as { statusCode?: number }).statusCode;
+    if (error instanceof SyntaxError && status === 400)
+      return new Problem(problems.badRequest, { detail: `The body is not JSON: ${error.message}` });
+    if (status !== undefined && status >= 400 && status < 500)
+      return new Problem({ type: 'bad-request', status, title: problems.badRequest.title }, { detail: error.message });
+  }
+  return new Problem(problems.internal, { cause: error });
+}
+
+function answerError(deps: ServerDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = toProblem(error);
+  if (problem.kind.status >= 500)
+    deps.log.error(
+      {
+        err: problem.details.cause ?? error,
+        requestId: request.arrival.requestId,
+        operationId: request.routeOptions.config.lintel?.operationId,
+      },
+      problem.message,
+    );
+  return answerProblem(problem, request, reply);
+}
+
+function answerProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { requestId } = request.arrival;
+  const openai = request.routeOptions.config.lintel?.protocol === 'openai';
+  if (problem.details.headers !== undefined) reply.headers(problem.details.headers);
+  return reply
+    .code(problem.kind.status)
+    .header('content-type', openai ? 'application/json; charset=utf-8' : 'application/problem+json; charset=utf-8')
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(openai ? openaiProblemBody(problem, requestId) : problemBody(problem, requestId));
+}
