@@ -19,6 +19,11 @@ export function splitHosts(url: string): string[] {
   return (hosts as string).split(',').map((host) => `${head}${host}${tail}`);
 }
 
+/** Connection settings of an address, of its first host when it names several. */
+export function connectionSettings(url: string): pg.ClientConfig {
+  return settingsOf(splitHosts(url)[0] as string);
+}
+
 /** Connection settings of one address; `sslmode` `require`, `verify-ca` and `verify-full` all verify the certificate. */
 function settingsOf(address: string): pg.ClientConfig {
   const url = new URL(address.replace(/^postgres(?:ql)?:/, 'http:'));

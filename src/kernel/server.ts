@@ -15,6 +15,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     admission: Admission;
     arrival: Arrival;
+    /** The body as it came, on protocol routes: they pass it on. */
+    rawBody: string | undefined;
   }
   interface FastifyContextConfig {
     lintel?: Route;
@@ -49,6 +51,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
   });
   useValidators(app);
+  keepRawBodies(app);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -68,7 +71,8 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.decorateRequest('admission', null as unknown as Admission);
   app.decorateRequest('arrival', null as unknown as Arrival);
   app.addHook('onRequest', (request, reply, done) => {
-    const id = formatId('request', request.id);
+    const { lintel } = request.routeOptions.config;
+    const id = formatId(lintel?.call ? 'call' : 'request', request.id);
     reply.header('x-request-id', id);
     request.arrival = {
       requestId: id,
@@ -78,10 +82,9 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
       method: request.method,
       host: request.host,
     };
-    const route = request.routeOptions.config.lintel;
-    if (route === undefined) return done();
+    if (lintel === undefined) return done();
     try {
-      const admission = enter(deps.steps, route, request.arrival, request);
+      const admission = enter(deps.steps, lintel, request.arrival, request);
       if (admission instanceof Promise) {
         admission.then((value) => {
           request.admission = value;
@@ -171,6 +174,17 @@ export function contextOf(request: FastifyRequest, reply: FastifyReply): Context
     request,
     reply,
   };
+}
+
+/** Protocol routes get the body's text beside its parsed form: it goes on as it came. */
+function keepRawBodies(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.decorateRequest('rawBody', undefined);
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (request.routeOptions.config.lintel?.protocol !== undefined) request.rawBody = body as string;
+    void parse(request, body as string, done);
+  });
 }
 
 function useValidators(app: FastifyInstance): void {

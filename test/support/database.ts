@@ -13,7 +13,13 @@ const login = 'lintel_login';
 const loginPassword = 'lintel-test';
 
 /** A database of its own for one test file, cloned from a template with every module's migrations. */
-export type TestDatabase = { db: Database; connector: Connector; url: string; adminUrl: string; close(): Promise<void> };
+export type TestDatabase = {
+  db: Database;
+  connector: Connector;
+  url: string;
+  adminUrl: string;
+  close(): Promise<void>;
+};
 
 /** The address of another database on the server that `adminUrl` names, as another user if given. */
 export function addressOf(adminUrl: string, database: string, user?: { name: string; password: string }): string {
@@ -30,7 +36,8 @@ export function addressOf(adminUrl: string, database: string, user?: { name: str
 export async function migrationFolders(): Promise<URL[]> {
   const root = new URL('../../src/', import.meta.url);
   const folders: URL[] = [];
-  for await (const folder of glob('**/migrations', { cwd: root })) folders.push(pathToFileURL(`${root.pathname}${folder}/`));
+  for await (const folder of glob('**/migrations', { cwd: root }))
+    folders.push(pathToFileURL(`${root.pathname}${folder}/`));
   return folders;
 }
 
@@ -47,7 +54,10 @@ async function asAdmin<T>(adminUrl: string, work: (client: pg.Client) => Promise
 /** Makes the template for the present migrations unless it is there; returns its name. */
 export async function ensureTemplate(adminUrl: string): Promise<string> {
   const migrations = await readMigrations(await migrationFolders());
-  const hash = createHash('sha256').update(migrations.map(({ name, sql }) => `${name}\n${sql}`).join('\n')).digest('hex').slice(0, 16);
+  const hash = createHash('sha256')
+    .update(migrations.map(({ name, sql }) => `${name}\n${sql}`).join('\n'))
+    .digest('hex')
+    .slice(0, 16);
   const template = `lintel_template_${hash}`;
   await asAdmin(adminUrl, async (client) => {
     await client.query('SELECT pg_advisory_lock(721654)');

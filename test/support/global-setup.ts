@@ -1,5 +1,5 @@
-import { ensureTemplate } from '#test/database';
 import type { TestProject } from 'vitest/node';
+import { ensureTemplate } from '#test/database';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+
+import { OverviewWindow, type SeenCall } from './overview-window.ts';
+
+const call = (at: number, more: Partial<SeenCall> = {}): SeenCall => ({
+  at,
+  tenantId: 'a',
+  nodeId: 'n',
+  demo: false,
+  refused: false,
+  ms: 10,
+  price: null,
+  currency: null,
+  ...more,
+});
+
+test('counts the window and forgets what is older', () => {
+  const window = new OverviewWindow(10);
+  for (let at = 0; at < 30; at++) window.add(call(at));
+  expect(window.read(29, true).requestsPerSecond).toBe(1);
+  expect(window.read(29, true).series.ok).toEqual(new Array(10).fill(1));
+  expect(window.read(35, true).requestsPerSecond).toBe(0.4);
+  window.add(call(3));
+  expect(window.read(35, true).requestsPerSecond).toBe(0.4);
+});
+
+test('demo tenants are shown but left out of totals unless asked for', () => {
+  const window = new OverviewWindow(10);
+  window.add(call(5, { price: '0.1', currency: 'USD' }));
+  window.add(call(5, { tenantId: 'demo', demo: true, refused: true, price: '9', currency: 'USD' }));
+  const real = window.read(5, false);
+  expect(real.spend).toEqual([{ amount: '0.1', currency: 'USD' }]);
+  expect(real.blockedPerSecond).toBe(0);
+  expect(real.byTenant.map((row) => row.tenantId).sort()).toEqual(['a', 'demo']);
+  const all = window.read(5, true);
+  expect(all.spend).toEqual([{ amount: '9.1', currency: 'USD' }]);
+  expect(all.blockedPerSecond).toBe(0.1);
+});
+
+test('quantiles are within a fifth', () => {
+  const window = new OverviewWindow(10);
+  for (let ms = 1; ms <= 1000; ms++) window.add(call(1, { ms }));
+  const { p50Ms, p95Ms } = window.read(1, true);
+  expect(p50Ms).toBeGreaterThanOrEqual(500);
+  expect(p50Ms).toBeLessThanOrEqual(600);
+  expect(p95Ms).toBeGreaterThanOrEqual(950);
+  expect(p95Ms).toBeLessThanOrEqual(1140);
+});

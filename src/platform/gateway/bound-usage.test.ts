@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+
+import { boundInput, outputCap } from './bound-usage.ts';
+import { findMembers } from './edit-body.ts';
+
+function bound(body: Record<string, unknown>) {
+  const text = JSON.stringify(body);
+  return boundInput(text, findMembers(text), body);
+}
+
+test('a text counts at least its UTF-8 bytes, plus 16 per message', () => {
+  const content = '门楣\n"\u0001';
+  const result = bound({
+    model: 'x',
+    messages: [
+      { role: 'user', content },
+      { role: 'user', content: '' },
+    ],
+  });
+  expect(result.inputTokens).toBeGreaterThanOrEqual(Buffer.byteLength(content) + 32);
+  expect(result.media).toBe(0);
+});
+
+test('tools and response formats count', () => {
+  const without = bound({ messages: [] }).inputTokens;
+  expect(bound({ messages: [], tools: [{ x: 'y'.repeat(100) }] }).inputTokens).toBeGreaterThanOrEqual(without + 100);
+  expect(bound({ messages: [], response_format: { x: 'y'.repeat(100) } }).inputTokens).toBeGreaterThanOrEqual(
+    without + 100,
+  );
+});
+
+test('media parts are counted apart, and cannot shrink the bound of the text beside them', () => {
+  const text = { type: 'text', text: 'a'.repeat(50) };
+  const image = {
+    type: 'image_url',
+    image_url: { url: `data:image/png;base64,${'A'.repeat(10_000)}` },
+    x: [1e300, 1e20, 1e20, 1e20],
+  };
+  const result = bound({ messages: [{ role: 'user', content: [text, image, image] }] });
+  expect(result.media).toBe(2);
+  expect(result.inputTokens).toBeGreaterThanOrEqual(50 + 16);
+  expect(result.inputTokens).toBeLessThan(1_000);
+});
+
+test('the output cap is the larger of the two members', () => {
+  expect(outputCap({})).toBeUndefined();
+  expect(outputCap({ max_tokens: 5 })).toBe(5);
+  expect(outputCap({ max_tokens: 5, max_completion_tokens: 9 })).toBe(9);
+});

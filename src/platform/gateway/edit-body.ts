@@ -1,0 +1,103 @@
+/** Where the value of each top-level member of a JSON object stands in its text: [start, end) in UTF-16 units. */
+export type Members = ReadonlyMap<string, readonly [number, number]>;
+
+/** A member that stands twice: readers disagree about which one counts, so it is refused. */
+export class DuplicateMember extends Error {
+  readonly member: string;
+
+  constructor(member: string) {
+    super(`The member "${member}" stands twice.`);
+    this.name = 'DuplicateMember';
+    this.member = member;
+  }
+}
+
+/**
+ * Finds the top-level members of a JSON object. `text` must have passed `JSON.parse` as an object: only positions are sought
+ * here, in one pass. Throws {@link DuplicateMember}.
+ */
+export function findMembers(text: string): Members {
+  const members = new Map<string, readonly [number, number]>();
+  let at = text.indexOf('{') + 1;
+  for (;;) {
+    at = skipSpace(text, at);
+    if (text[at] === '}') return members;
+    if (text[at] === ',') {
+      at++;
+      continue;
+    }
+    const keyEnd = endOfString(text, at);
+    const key = JSON.parse(text.slice(at, keyEnd)) as string;
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const end = endOfValue(text, start);
+    if (members.has(key)) throw new DuplicateMember(key);
+    members.set(key, [start, end]);
+    at = end;
+  }
+}
+
+/**
+ * The same JSON text with some top-level members set to the given JSON texts, appended when absent; every other byte stays as
+ * it came (large numbers, spacing and unknown members included).
+ */
+export function editMembers(text: string, members: Members, edits: Readonly<Record<string, string>>): string {
+  const replaced = Object.entries(edits)
+    .flatMap(([key, value]) => {
+      const span = members.get(key);
+      return span === undefined ? [] : [{ start: span[0], end: span[1], value }];
+    })
+    .sort((a, b) => a.start - b.start);
+  const added = Object.entries(edits).filter(([key]) => !members.has(key));
+  let result = '';
+  let from = 0;
+  for (const { start, end, value } of replaced) {
+    result += text.slice(from, start) + value;
+    from = end;
+  }
+  if (added.length === 0) return result + text.slice(from);
+  const close = text.lastIndexOf('}');
+  const body = added.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',');
+  return `${result}${text.slice(from, close)}${members.size > 0 ? ',' : ''}${body}${text.slice(close)}`;
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  for (
+    let code = text.charCodeAt(at);
+    code === 32 || code === 9 || code === 10 || code === 13;
+    code = text.charCodeAt(at)
+  )
+    at++;
+  return at;
+}
+
+/** Index after the closing quote of the string that opens at `from`. */
+function endOfString(text: string, from: number): number {
+  let at = from;
+  for (;;) {
+    at = text.indexOf('"', at + 1);
+    let slashes = 0;
+    while (text.charCodeAt(at - 1 - slashes) === 92) slashes++;
+    if (slashes % 2 === 0) return at + 1;
+  }
+}
+
+function endOfValue(text: string, from: number): number {
+  const first = text[from];
+  if (first === '"') return endOfString(text, from);
+  if (first !== '{' && first !== '[') {
+    let at = from;
+    while (!',}] \t\r\n'.includes(text[at] as string)) at++;
+    return at;
+  }
+  let depth = 0;
+  for (let at = from; ; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 34) at = endOfString(text, at) - 1;
+    else if (code === 123 || code === 91) depth++;
+    else if (code === 125 || code === 93) {
+      depth--;
+      if (depth === 0) return at + 1;
+    }
+  }
+}

@@ -1,0 +1,104 @@
+const doneMark = Buffer.from('[DONE]');
+const usageMark = Buffer.from('"usage"');
+const contentMarks = [Buffer.from('"content":"'), Buffer.from('"arguments":"'), Buffer.from('"reasoning_content":"')];
+const empty = Buffer.alloc(0);
+
+/**
+ * Relays the events of an OpenAI chat stream (server-sent events) as they come, byte for byte, and reads from them what
+ * metering needs: the usage chunk (held back unless the client asked for it), `[DONE]` (held back: the call is recorded first), and
+ * the bytes of content, for an estimate should the stream be cut.
+ */
+export class SseRelay {
+  /** The `usage` object of the stream, as the provider sent it. */
+  usage: unknown;
+  /** True once `[DONE]` has come. */
+  done = false;
+  /** UTF-8 bytes of text and tool arguments seen so far, as they stand in JSON. */
+  contentBytes = 0;
+  readonly #keepUsage: boolean;
+  #rest: Buffer = empty;
+
+  constructor(keepUsage: boolean) {
+    this.#keepUsage = keepUsage;
+  }
+
+  /** Takes a piece of the upstream body; returns what goes to the client now (maybe nothing). */
+  push(chunk: Buffer): Buffer {
+    if (this.#rest.length === 0 && endsEvent(chunk) && !chunk.includes(usageMark) && !chunk.includes(doneMark)) {
+      this.#countContent(chunk);
+      return chunk;
+    }
+    let rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const out: Buffer[] = [];
+    for (let end = endOfEvent(rest); end !== -1; end = endOfEvent(rest)) {
+      const event = rest.subarray(0, end);
+      rest = rest.subarray(end);
+      if (this.#passes(event)) out.push(event);
+    }
+    this.#rest = rest;
+    return out.length === 1 ? (out[0] as Buffer) : Buffer.concat(out);
+  }
+
+  #passes(event: Buffer): boolean {
+    this.#countContent(event);
+    if (event.includes(usageMark)) {
+      const parsed = parseData(event);
+      if (parsed !== undefined && isObject(parsed['usage'])) {
+        this.usage = parsed['usage'];
+        const choices = parsed['choices'];
+        if (Array.isArray(choices) && choices.length === 0 && !this.#keepUsage) return false;
+      }
+    }
+    if (event.includes(doneMark) && /^data:\s*\[DONE\]\s*$/.test(event.toString('utf8'))) {
+      this.done = true;
+      return false;
+    }
+    return true;
+  }
+
+  #countContent(bytes: Buffer): void {
+    for (const mark of contentMarks) {
+      for (let at = bytes.indexOf(mark); at !== -1; at = bytes.indexOf(mark, at)) {
+        const start = at + mark.length;
+        let end = start;
+        while (end < bytes.length && bytes[end] !== 34) end += bytes[end] === 92 ? 2 : 1;
+        this.contentBytes += Math.min(end, bytes.length) - start;
+        at = end;
+      }
+    }
+  }
+}
+
+/** Index after the blank line that ends the first event, or −1. Lines end in LF or CRLF. */
+function endOfEvent(bytes: Buffer): number {
+  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) {
+    if (bytes[at + 1] === 10) return at + 2;
+    if (bytes[at + 1] === 13 && bytes[at + 2] === 10) return at + 3;
+  }
+  return -1;
+}
+
+function endsEvent(bytes: Buffer): boolean {
+  const last = bytes.length - 1;
+  return bytes[last] === 10 && (bytes[last - 1] === 10 || (bytes[last - 1] === 13 && bytes[last - 2] === 10));
+}
+
+/** The JSON of an event's `data:` line, or undefined when it is none. */
+export function parseData(event: Buffer): Record<string, unknown> | undefined {
+  const text = event
+    .toString('utf8')
+    .split(/\r?\n/)
+    .filter((line) => line.startsWith('data:'))
+    .map((line) => line.slice(5).trimStart())
+    .join('\n');
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
