@@ -1,7 +1,8 @@
 import type { Context, TraceStep } from '#kernel/http';
 import { idTime } from '#kernel/ids';
 import type { CallRecord, UsageEvent } from '#metering';
-import type { Amount, Quantities, Target } from './ports.ts';
+import type { Target } from '#models';
+import type { Amount, Quantities } from './ports.ts';
 
 /** What an upstream exchange came to. */
 export type Outcome = {

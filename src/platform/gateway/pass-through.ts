@@ -2,10 +2,11 @@ import type { Context } from '#kernel/http';
 import { parseDecimal, toMicros } from '#kernel/money';
 import { invalidInput, Problem } from '#kernel/problem';
 import { toProblem } from '#kernel/server';
+import { estimateTokens, readUsage, type Target } from '#models';
 import { boundInput, outputCap } from './bound-usage.ts';
 import { CallDraft, type CallEnd, type Outcome } from './call-draft.ts';
 import { DuplicateMember, editMembers, findMembers, type Members } from './edit-body.ts';
-import type { GatewayPorts, Held, Quantities, Subjects, Target } from './ports.ts';
+import type { GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
 import { relayPlain, relayStream } from './relay-answer.ts';
 import { sendUpstream } from './send-upstream.ts';
@@ -28,11 +29,18 @@ export class PassThrough {
   readonly #ports: GatewayPorts;
   readonly #timeouts: UpstreamTimeouts;
   readonly #maxAnswerBytes: number;
+  readonly #defaultCap: number;
 
-  constructor(deps: { ports: GatewayPorts; timeouts: UpstreamTimeouts; maxAnswerBytes: number }) {
+  constructor(deps: {
+    ports: GatewayPorts;
+    timeouts: UpstreamTimeouts;
+    maxAnswerBytes: number;
+    defaultOutputCap: number;
+  }) {
     this.#ports = deps.ports;
     this.#timeouts = deps.timeouts;
     this.#maxAnswerBytes = deps.maxAnswerBytes;
+    this.#defaultCap = deps.defaultOutputCap;
   }
 
   /** Serves one call; throws the problem it is refused or fails with (its row is written by then). */
@@ -54,25 +62,24 @@ export class PassThrough {
       draft.step('authorize', 'pass', { permission: 'models:invoke', role: decision.role, reason: decision.reason });
       const text = context.request.rawBody as string;
       const members = membersOf(text);
-      const targets = this.#ports.targets(context.tenantId, body.model, context.principal.mode);
-      const first = targets[0] as Target;
-      draft.target = first;
+      const target = this.#ports.resolve(context.tenantId, body.model, context.principal.mode);
+      draft.target = target;
       const subjects = subjectsOf(context);
-      const plan = this.#plan(draft, subjects, text, members, body, first, path);
+      const plan = this.#plan(draft, subjects, text, members, body, target, path);
       const reserved = this.#ports.reserve(subjects, plan.amounts);
       held = reserved instanceof Promise ? await reserved : reserved;
       draft.reserved = { tokens: Number(plan.amounts.tokens), money: plan.price?.amount ?? null };
       draft.step('reserve', 'pass', held.detail());
-      const answered = await sendUpstream(this.#ports, draft, targets, {
+      const answered = await sendUpstream(this.#ports, draft, target, {
         path,
-        body: (target) => upstreamBody(text, members, body, target, plan.fillCap),
+        body: (each) => upstreamBody(text, members, body, each, plan.fillCap),
         timeouts: this.#timeouts,
         gone: gone.signal,
       });
       draft.target = answered.target;
       const finish = (outcome: Outcome) => this.#finish(context, draft, held as Held, outcome);
       const read = {
-        usage: (usage: unknown) => this.#ports.readUsage(answered.target, usage),
+        usage: (usage: unknown) => readUsage(answered.target.preset, usage),
         estimate: (outputBytes: number) => this.#estimate(answered.target, plan.inputBytes, outputBytes, plan.bound),
         learn: (bytes: number, tokens: number) => this.#ports.learn(answered.target, bytes, tokens),
       };
@@ -118,7 +125,8 @@ export class PassThrough {
   ) {
     const limited = this.#ports.limited(subjects);
     const input = boundInput(text, members, body);
-    if (input.media > 0 && target.maxTokensPerMedia === undefined && (limited.tokens || limited.money)) {
+    const perMedia = mostPerMedia(target);
+    if (input.media > 0 && perMedia === undefined && (limited.tokens || limited.money)) {
       throw new Problem(gatewayProblems.mediaUnbounded, {
         param: 'messages',
         errors: [{ pointer: '/messages', detail: 'holds image, audio or file parts' }],
@@ -126,10 +134,10 @@ export class PassThrough {
     }
     const asked = outputCap(body);
     const choices = typeof body.n === 'number' ? body.n : 1;
-    const cap = path === 'embeddings' ? 0 : (asked ?? target.maxOutputTokens);
+    const cap = path === 'embeddings' ? 0 : (asked ?? target.maxOutputTokens ?? this.#defaultCap);
     const bound: Quantities = {
       requests: 1,
-      input_tokens: input.inputTokens + input.media * (target.maxTokensPerMedia ?? 0),
+      input_tokens: input.inputTokens + input.media * (perMedia ?? 0),
       ...(path === 'embeddings' ? {} : { output_tokens: cap * choices }),
     };
     const price = this.#ports.price(subjects.tenantId, 'model.call', dimensionsOf(target), bound);
@@ -156,7 +164,7 @@ export class PassThrough {
   /** Usage of a call whose provider told none: from bytes, never above what was reserved. */
   #estimate(target: Target, inputBytes: number, outputBytes: number, bound: Quantities): Quantities {
     const tokens = (bytes: number, most: number | undefined) =>
-      Math.min(Math.ceil(bytes / target.bytesPerToken), most ?? 0);
+      Math.min(estimateTokens(bytes, target.bytesPerToken), most ?? 0);
     return {
       requests: 1,
       input_tokens: tokens(inputBytes, bound['input_tokens']),
@@ -217,6 +225,13 @@ export function dimensionsOf(target: Target): Record<string, string> {
   return { model: `${target.provider}/${target.model}`, provider: target.provider };
 }
 
+/** Tokens of one image or audio part at most, where the price book knows both. */
+function mostPerMedia(target: Target): number | undefined {
+  return target.maxImageTokens === null || target.maxAudioTokens === null
+    ? undefined
+    : Math.max(target.maxImageTokens, target.maxAudioTokens);
+}
+
 function subjectsOf(context: Context): Subjects {
   return { tenantId: context.tenantId, ...(context.principal.kind === 'key' ? { keyId: context.principal.id } : {}) };
 }
@@ -240,7 +255,7 @@ function upstreamBody(
 ): string {
   return editMembers(text, members, {
     model: JSON.stringify(target.model),
-    ...(fillCap === undefined ? {} : { [target.capField]: String(fillCap) }),
+    ...(fillCap === undefined ? {} : { [target.outputCap.field]: String(fillCap) }),
     ...(body.stream === true && target.streamUsage
       ? { stream_options: JSON.stringify({ ...body.stream_options, include_usage: true }) }
       : {}),

@@ -4,6 +4,7 @@ import { rateHeaders } from '#kernel/front-door';
 import type { Context } from '#kernel/http';
 import { openaiProblemBody, Problem } from '#kernel/problem';
 import { toProblem } from '#kernel/server';
+import { findUsage } from '#models';
 import type { CallDraft, CallEnd, Outcome } from './call-draft.ts';
 import type { Quantities } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
@@ -41,7 +42,7 @@ export async function relayPlain(relay: Relay): Promise<void> {
   }
   const ok = answered.status < 300;
   const parsed = parseObject(body);
-  const told = ok ? read.usage(parsed?.['usage']) : undefined;
+  const told = ok ? read.usage(findUsage(parsed)) : undefined;
   if (ok && parsed === undefined) {
     await endWithProblem(
       relay,

@@ -2,106 +2,150 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { errors } from 'undici';
 
 import { Problem } from '#kernel/problem';
+import {
+  type Failure,
+  mayFallBack,
+  readRetryAfter,
+  retryDelayMs,
+  safeToRetry,
+  type Target,
+  tripsCircuit,
+} from '#models';
 import type { CallDraft } from './call-draft.ts';
-import type { GatewayPorts, Target } from './ports.ts';
+import type { GatewayPorts } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
 import { Upstream, type UpstreamTimeouts } from './upstream.ts';
 
 /** An upstream answer that goes to the client: 2xx, or an error of the caller's own making (4xx). */
 export type Answered = { target: Target; upstream: Upstream; status: number; headers: IncomingHttpHeaders };
 
-const maxAttempts = 3;
-const maxWaitMs = 2_000;
+/** What is sent: the path below the provider's base URL, the body for each target, the time limits, and whether the client is gone. */
+export type Sending = {
+  path: 'chat/completions' | 'embeddings';
+  body: (target: Target) => string;
+  timeouts: UpstreamTimeouts;
+  gone: AbortSignal;
+};
+
+/** An attempt that came to nothing: what is known of it, and the problem the client is told if no other attempt helps. */
+type Failed = { failure: Failure; problem: Problem };
 
 /**
- * Sends a call to the first target that takes it. Tried again only where that is safe, before a byte has reached the client: no
- * connection, 408, 429, 5xx; each target's circuit breaker is asked and told. Throws the problem that describes the last
- * failure. `gone` tells that the client went away.
+ * Sends a call to the first target that takes it, before a byte has reached the client: tried again where that is safe, else the
+ * next fallback; each target's circuit breaker is asked and told. Throws the problem of the last failure.
  */
 export async function sendUpstream(
-  ports: Pick<GatewayPorts, 'available' | 'attempted'>,
+  ports: Pick<GatewayPorts, 'breakers' | 'dispatcher'>,
   draft: CallDraft,
-  targets: readonly Target[],
-  request: {
-    path: 'chat/completions' | 'embeddings';
-    body: (target: Target) => string;
-    timeouts: UpstreamTimeouts;
-    gone: AbortSignal;
-  },
+  target: Target,
+  sending: Sending,
 ): Promise<Answered> {
-  let last: Problem | undefined;
-  let attempts = 0;
-  for (const target of targets) {
-    if (!ports.available(target)) {
-      last ??= new Problem(gatewayProblems.upstreamFailed, {
-        detail: `The provider "${target.provider}" failed repeatedly and is not tried at the moment.`,
-        headers: { 'retry-after': '5' },
-      });
-      continue;
-    }
-    for (let tries = 0; tries < 2 && attempts < maxAttempts; tries++) {
-      if (request.gone.aborted) throw new Problem(gatewayProblems.clientGone);
-      attempts++;
-      const started = performance.now();
-      const upstream = new Upstream(
-        target.dispatcher,
-        {
-          url: target.url(request.path),
-          body: request.body(target),
-          headers: {
-            'content-type': 'application/json',
-            accept: 'application/json, text/event-stream',
-            ...target.headers(),
-          },
-        },
-        request.timeouts,
-      );
-      const abort = () => upstream.abort(new Problem(gatewayProblems.clientGone));
-      request.gone.addEventListener('abort', abort, { once: true });
-      const note = (status: number | string) =>
-        draft.attempts.push({
-          provider: target.provider,
-          model: target.model,
-          status,
-          ms: Math.round(performance.now() - started),
-        });
-      try {
-        const head = await upstream.head;
-        note(head.status);
-        const failed = head.status === 408 || head.status === 429 || head.status >= 500;
-        ports.attempted(target, !failed);
-        if (head.status === 401 || head.status === 403) {
-          upstream.abort(new Error('not needed'));
-          throw new Problem(gatewayProblems.upstreamRefused, {
-            detail: `The provider "${target.provider}" answered ${head.status}: its key must be renewed.`,
-          });
-        }
-        if (!failed) return { target, upstream, ...head };
-        upstream.abort(new Error('not needed'));
-        const wait = retryAfterMs(head.headers);
-        last =
-          head.status === 429
-            ? new Problem(gatewayProblems.upstreamBusy, {
-                detail: `The provider "${target.provider}" limits its calls.`,
-                headers: { 'retry-after': String(Math.ceil((wait ?? 1_000) / 1_000)) },
-              })
-            : new Problem(gatewayProblems.upstreamFailed, {
-                detail: `The provider "${target.provider}" answered ${head.status}.`,
-              });
-        if (wait !== undefined && wait > maxWaitMs) break;
-        await pause(wait ?? 50 * 2 ** tries, request.gone);
-      } catch (error) {
-        request.gone.removeEventListener('abort', abort);
-        if (error instanceof Problem) throw error;
-        note(codeOf(error));
-        ports.attempted(target, false);
-        last = failureOf(target, error);
-        // The provider may be at work on it: sending it again could be paid twice.
-        if (error instanceof errors.HeadersTimeoutError) break;
-      }
+  let last: Failed | undefined;
+  for (const next of [target, ...target.fallbacks]) {
+    if (last !== undefined && !mayFallBack(last.failure, 0)) break;
+    for (let tries = 1; ; tries++) {
+      const result = await attempt(ports, draft, next, sending);
+      if ('upstream' in result) return result;
+      last = result;
+      if (sending.gone.aborted) throw new Problem(gatewayProblems.clientGone);
+      if (!safeToRetry(result.failure, 0)) break;
+      const delay = retryDelayMs(result.failure, tries + 1, Temporal.Now.instant().epochMilliseconds, Math.random);
+      if (delay === undefined || !ports.breakers.of(next).admits) break;
+      await pause(delay, sending.gone);
     }
   }
-  throw last ?? new Problem(gatewayProblems.upstreamFailed);
+  throw last?.problem ?? new Problem(gatewayProblems.upstreamFailed);
+}
+
+async function attempt(
+  ports: Pick<GatewayPorts, 'breakers' | 'dispatcher'>,
+  draft: CallDraft,
+  target: Target,
+  sending: Sending,
+): Promise<Answered | Failed> {
+  const { gone } = sending;
+  const pass = ports.breakers.of(target).enter();
+  if (pass === undefined) {
+    const seconds = Math.ceil(ports.breakers.of(target).opensInMs / 1000);
+    const problem = new Problem(gatewayProblems.upstreamFailed, {
+      detail: `The provider "${target.provider}" failed repeatedly and is not tried at the moment.`,
+      headers: { 'retry-after': String(Math.max(1, seconds)) },
+    });
+    return { failure: {}, problem };
+  }
+  const started = performance.now();
+  const upstream = new Upstream(
+    ports.dispatcher(target),
+    {
+      url: new URL(`${target.baseUrl}/${sending.path}`),
+      body: sending.body(target),
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...target.headers(),
+      },
+    },
+    sending.timeouts,
+  );
+  const abort = () => upstream.abort(new Problem(gatewayProblems.clientGone));
+  if (gone.aborted) abort();
+  gone.addEventListener('abort', abort, { once: true });
+  const note = (status: number | string) =>
+    draft.attempts.push({
+      provider: target.provider,
+      model: target.model,
+      status,
+      ms: Math.round(performance.now() - started),
+    });
+  try {
+    const head = await upstream.head;
+    note(head.status);
+    const failure: Failure = { status: head.status, retryAfter: head.headers['retry-after'] ?? null };
+    if (tripsCircuit(failure)) pass.fail();
+    else if (head.status === 429) pass.abandon();
+    else pass.succeed();
+    const problem = problemOfStatus(target, failure);
+    if (problem === undefined && !(head.status >= 400 && mayFallBack(failure, 0) && target.fallbacks.length > 0))
+      return { target, upstream, ...head };
+    upstream.abort(new Error('the answer is not needed'));
+    gone.removeEventListener('abort', abort);
+    return {
+      failure,
+      problem:
+        problem ??
+        new Problem(gatewayProblems.upstreamFailed, {
+          detail: `The provider "${target.provider}" answered ${head.status}.`,
+        }),
+    };
+  } catch (error) {
+    gone.removeEventListener('abort', abort);
+    const failure: Failure = { error };
+    if (gone.aborted || !tripsCircuit(failure)) pass.abandon();
+    else pass.fail();
+    note(gone.aborted ? 'client-gone' : codeOf(error));
+    return { failure, problem: failureOf(target, error) };
+  }
+}
+
+/** The problem that an upstream status means for the caller; undefined where the provider's own answer is passed on. */
+function problemOfStatus(target: Target, { status = 0, retryAfter }: Failure): Problem | undefined {
+  if (status === 429) {
+    const wait = readRetryAfter(retryAfter, Temporal.Now.instant().epochMilliseconds) ?? 1_000;
+    return new Problem(gatewayProblems.upstreamBusy, {
+      detail: `The provider "${target.provider}" limits its calls.`,
+      headers: { 'retry-after': String(Math.max(1, Math.ceil(wait / 1000))) },
+    });
+  }
+  if (status === 401 || status === 402 || status === 403) {
+    return new Problem(gatewayProblems.upstreamRefused, {
+      detail: `The provider "${target.provider}" answered ${status}: look at its key and account.`,
+    });
+  }
+  if (status === 408 || status >= 500)
+    return new Problem(gatewayProblems.upstreamFailed, {
+      detail: `The provider "${target.provider}" answered ${status}.`,
+    });
+  return undefined;
 }
 
 /** The problem for an error of the connection to a provider. */
@@ -123,25 +167,14 @@ function codeOf(error: unknown): string {
   return String((error as { code?: unknown }).code ?? (error as Error).name);
 }
 
-/** Milliseconds that Retry-After asks for (seconds, or an HTTP date). */
-function retryAfterMs(headers: IncomingHttpHeaders): number | undefined {
-  const value = headers['retry-after'];
-  if (value === undefined) return undefined;
-  if (/^\d{1,6}$/.test(value)) return Number(value) * 1_000;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Temporal.Now.instant().epochMilliseconds);
-}
-
 function pause(ms: number, gone: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    gone.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
+    const done = () => {
+      clearTimeout(timer);
+      gone.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    gone.addEventListener('abort', done, { once: true });
   });
 }

@@ -1,3 +1,5 @@
+import { findUsage } from '#models';
+
 const doneMark = Buffer.from('[DONE]');
 const usageMark = Buffer.from('"usage"');
 const contentMarks = [Buffer.from('"content":"'), Buffer.from('"arguments":"'), Buffer.from('"reasoning_content":"')];
@@ -43,8 +45,9 @@ export class SseRelay {
     this.#countContent(event);
     if (event.includes(usageMark)) {
       const parsed = parseData(event);
-      if (parsed !== undefined && isObject(parsed['usage'])) {
-        this.usage = parsed['usage'];
+      const usage = findUsage(parsed);
+      if (parsed !== undefined && usage !== undefined) {
+        this.usage = usage;
         const choices = parsed['choices'];
         if (Array.isArray(choices) && choices.length === 0 && !this.#keepUsage) return false;
       }

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { glob, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const vite = fileURLToPath(new URL('../../node_modules/vite/bin/vite.js', import.meta.url));
+const sdk = fileURLToPath(new URL('../../sdk/', import.meta.url));
+
+/**
+ * Builds the console unless what it is made of is what the last build was made of (the hash stands in `dist/.stamp`, written after
+ * success). True when it built. Throws with Vite's words when it cannot.
+ */
+export async function buildConsole(folder: string): Promise<boolean> {
+  const stamp = join(folder, 'dist', '.stamp');
+  const hash = await hashSources([
+    [folder, ['src/**/*', 'index.html', 'vite.config.ts', 'package.json', 'public/**/*']],
+    [sdk, ['src/**/*', 'package.json']],
+  ]);
+  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === hash) return false;
+  await run(process.execPath, [vite, 'build', '--logLevel', 'warn'], folder);
+  await writeFile(stamp, hash);
+  return true;
+}
+
+async function hashSources(parts: [folder: string, patterns: string[]][]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const [folder, patterns] of parts) {
+    const files: string[] = [];
+    for await (const entry of glob(patterns, { cwd: folder, withFileTypes: true })) {
+      if (entry.isFile()) files.push(join(entry.parentPath, entry.name));
+    }
+    for (const file of files.sort())
+      hash
+        .update(`${file.slice(folder.length)}\0`)
+        .update(await readFile(file))
+        .update('\0');
+  }
+  return hash.digest('hex');
+}
+
+function run(command: string, args: string[], cwd: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, NODE_ENV: 'production' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (said += data.toString()));
+    child.once('error', reject);
+    child.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`The console could not be built:\n${said.slice(-4_000)}`)),
+    );
+  });
+}
