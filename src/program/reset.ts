@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 
+import { embeddedPostgresHome } from '#kernel/postgres/cluster-home';
 import { acquireRunLock } from '#kernel/run-lock';
 import { UsageError } from './options.ts';
 
@@ -35,8 +36,7 @@ export async function reset(args: readonly string[]): Promise<void> {
         return;
       }
     }
-    const far = await readFile(join(dataDir, 'postgres-home'), 'utf8').catch(() => undefined);
-    if (far?.startsWith('/var/lib/lintel/')) await rm(far.trim(), { recursive: true, force: true });
+    await rm(await embeddedPostgresHome(dataDir), { recursive: true, force: true });
   } finally {
     lock.release();
   }

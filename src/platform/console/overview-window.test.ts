@@ -11,6 +11,7 @@ const call = (at: number, more: Partial<SeenCall> = {}): SeenCall => ({
   ms: 10,
   price: null,
   currency: null,
+  requests: 1,
   ...more,
 });
 

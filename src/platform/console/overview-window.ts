@@ -10,6 +10,8 @@ export type SeenCall = {
   ms: number;
   price: string | null;
   currency: string | null;
+  /** How many requests it stands for: more than one for coalesced refusals. */
+  requests: number;
 };
 
 /** Figures of the last minute, as `GET /v1/platform/overview` answers. */
@@ -59,9 +61,9 @@ export class OverviewWindow {
     const at = Math.floor(call.at);
     const second = this.#secondOf(at);
     if (second === undefined) return;
-    if (call.refused) second.blocked++;
+    if (call.refused) second.blocked += call.requests;
     else {
-      second.ok++;
+      second.ok += call.requests;
       const index = Math.min(classes - 1, Math.max(0, Math.ceil(Math.log(Math.max(call.ms, 1)) / growth)));
       second.latencies[index] = (second.latencies[index] ?? 0) + 1;
     }
@@ -70,10 +72,10 @@ export class OverviewWindow {
       tally = { requests: 0, blocked: 0, demo: call.demo, spend: new Map() };
       second.tenants.set(call.tenantId, tally);
     }
-    tally.requests++;
-    if (call.refused) tally.blocked++;
+    tally.requests += call.requests;
+    if (call.refused) tally.blocked += call.requests;
     if (call.price !== null && call.currency !== null) addTo(tally.spend, call.currency, parseDecimal(call.price));
-    second.nodes.set(call.nodeId, (second.nodes.get(call.nodeId) ?? 0) + 1);
+    second.nodes.set(call.nodeId, (second.nodes.get(call.nodeId) ?? 0) + call.requests);
   }
 
   /** The figures of the window that ends at `now` (seconds since the epoch), with or without demo tenants in the totals. */

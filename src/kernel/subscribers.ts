@@ -1,0 +1,118 @@
+import type { Doors } from '#kernel/database';
+import type { Logged } from '#kernel/follower';
+import { matchesType } from '#kernel/log';
+import type { Logger } from '#kernel/logger';
+import type { Subscriber } from '#kernel/module';
+
+const batch = 500;
+const idleMs = 1_000;
+const lockBase = 7_216_550_000;
+
+/**
+ * Runs the durable readers of the log: each has a cursor of its own and sees every event of its types at least once, in order. An
+ * event that a reader cannot handle is tried again with growing pauses; the reader stands still meanwhile, others go on.
+ */
+export class SubscriberRunner {
+  readonly #db: Pick<Doors, 'forService'>;
+  readonly #log: Logger;
+  readonly #subscribers: readonly Subscriber[];
+  readonly #wakes = new Set<() => void>();
+  #stopped = false;
+  #running: Promise<void>[] = [];
+
+  constructor(deps: { db: Pick<Doors, 'forService'>; log: Logger; subscribers: readonly Subscriber[] }) {
+    this.#db = deps.db;
+    this.#log = deps.log;
+    this.#subscribers = deps.subscribers;
+  }
+
+  /** Begins to read. */
+  start(): void {
+    this.#running = this.#subscribers.map((subscriber) => this.#run(subscriber));
+  }
+
+  /** Something new may be in the log. */
+  wake(): void {
+    for (const wake of this.#wakes) wake();
+  }
+
+  /** Ends after the events in hand. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.wake();
+    await Promise.all(this.#running);
+  }
+
+  async #run(subscriber: Subscriber): Promise<void> {
+    let failures = 0;
+    while (!this.#stopped) {
+      try {
+        const more = await this.#step(subscriber);
+        failures = 0;
+        if (!more) await this.#pause(idleMs);
+      } catch (error) {
+        failures++;
+        this.#log[failures > 3 ? 'error' : 'warn'](
+          { err: error, subscriber: subscriber.name, failures },
+          'a reader of the log could not go on; it tries again',
+        );
+        await this.#pause(Math.min(30_000, 100 * 2 ** failures));
+      }
+    }
+  }
+
+  /** Handles one batch and moves the cursor; true when there may be more. One runner at a time holds a reader's cursor. */
+  async #step(subscriber: Subscriber): Promise<boolean> {
+    return this.#db.forService('log_reader', async (tx) => {
+      const { locked } = await tx.one<{ locked: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS locked', [
+        lockBase + hash(subscriber.name),
+      ]);
+      if (!locked) return false;
+      const cursor =
+        (await tx.maybe<{ seq: number }>('SELECT seq FROM log_cursors WHERE reader = $1', [subscriber.name]))?.seq ?? 0;
+      const rows = await tx.query<{ seq: number; event: Logged }>(
+        'SELECT seq, event FROM log WHERE seq > $1 ORDER BY seq LIMIT $2',
+        [cursor, batch],
+      );
+      let seq = cursor;
+      let failure: unknown;
+      for (const row of rows) {
+        try {
+          if (matchesType(row.event.type, subscriber.types)) await subscriber.handle({ ...row.event, seq: row.seq });
+        } catch (error) {
+          failure = error;
+          break;
+        }
+        seq = row.seq;
+      }
+      if (seq !== cursor) {
+        await tx.execute(
+          'INSERT INTO log_cursors (reader, seq) VALUES ($1, $2) ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq',
+          [subscriber.name, seq],
+        );
+      }
+      if (failure !== undefined && seq === cursor) throw failure;
+      return rows.length === batch || failure !== undefined;
+    });
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#wakes.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      if (this.#stopped) done();
+      else this.#wakes.add(done);
+    });
+  }
+}
+
+/** A small stable number of a name (FNV-1a, 32 bits). */
+function hash(name: string): number {
+  let value = 2_166_136_261;
+  for (const char of name) value = Math.imul(value ^ (char.codePointAt(0) as number), 16_777_619) >>> 0;
+  return value;
+}

@@ -1,0 +1,33 @@
+import type { Module } from '#kernel/module';
+import { type AgentCalls, APIGateway } from './api-gateway.ts';
+import { gatewaySettings } from './config.ts';
+import { PassThrough } from './pass-through.ts';
+import type { Amount, GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
+import { gatewayProblems } from './problems.ts';
+import { routes } from './routes.ts';
+
+export type { AgentCalls, Amount, GatewayPorts, Held, Quantities, Subjects };
+export { gatewaySettings };
+
+/** The API gateway: OpenAI's protocol, passed through or answered by agents. */
+export function createGatewayModule(deps: {
+  ports: GatewayPorts;
+  agents: AgentCalls;
+  config: {
+    headersTimeoutMs: number;
+    bodyTimeoutMs: number;
+    maxAnswerBytes: number;
+    defaultOutputCap: number;
+    maxBodyBytes: number;
+  };
+}): Module & { gateway: APIGateway } {
+  const { config } = deps;
+  const passThrough = new PassThrough({
+    ports: deps.ports,
+    timeouts: { headersMs: config.headersTimeoutMs, bodyMs: config.bodyTimeoutMs },
+    maxAnswerBytes: config.maxAnswerBytes,
+    defaultOutputCap: config.defaultOutputCap,
+  });
+  const gateway = new APIGateway({ ports: deps.ports, passThrough, agents: deps.agents });
+  return { name: 'gateway', gateway, routes: routes(gateway, config.maxBodyBytes), problems: gatewayProblems };
+}
