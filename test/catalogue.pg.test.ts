@@ -46,7 +46,8 @@ async function faults(): Promise<string[]> {
   for (const { name, rls, forced, owner, has_tenant } of await rows(`${tablesSql} AND NOT c.relispartition`)) {
     const table = declared.get(name);
     if (table === undefined) found.push(`${name} is not declared in a tables.ts`);
-    else if (table.home !== 'directory' && table.tenantRows !== has_tenant) found.push(`${name}: tenantRows is declared ${table.tenantRows}`);
+    else if (table.home !== 'directory' && table.tenantRows !== has_tenant)
+      found.push(`${name}: tenantRows is declared ${table.tenantRows}`);
     if (owner !== 'lintel_owner') found.push(`${name} belongs to ${owner}`);
     if (has_tenant && table?.home !== 'directory' && !(rls && forced))
       found.push(`${name} has tenant rows and no forced row-level security`);

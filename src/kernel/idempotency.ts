@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import type { Database, Tx } from '#kernel/database';
 import type { Context, Route } from '#kernel/http';
+import { redact } from '#kernel/logger';
 import { invalidInput, Problem, type ProblemKind } from '#kernel/problem';
 
 const mismatch: ProblemKind = {
@@ -37,9 +38,10 @@ export async function runIdempotent(
       return kept.answer;
     }
     const answer = await handle();
+    // A secret that is shown once (a key, a link) is not kept: a repeat gets the answer without it.
     await tx.execute(
       'UPDATE idempotency_keys SET status = $4, answer = $5 WHERE tenant_id = $1 AND principal = $2 AND key = $3',
-      [context.tenantId, principal, key, context.reply.statusCode, JSON.stringify(answer ?? null)],
+      [context.tenantId, principal, key, context.reply.statusCode, redact(JSON.stringify(answer ?? null))],
     );
     return answer;
   });

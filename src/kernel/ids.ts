@@ -28,6 +28,7 @@ export const idPrefixes = {
   price: 'prc',
   subscription: 'sub',
   usage: 'usg',
+  egressRule: 'egr',
 } as const;
 
 /** A kind of thing that has an id. */

@@ -16,7 +16,13 @@ beforeAll(async () => {
 afterAll(() => t.close());
 
 function event(tenantId: string, n: number) {
-  return { tenantId, type: 'kernel.test.done', actor: { kind: 'system', id: 'test' } as const, subject: { kind: 'test', id: newId() }, data: { n } };
+  return {
+    tenantId,
+    type: 'kernel.test.done',
+    actor: { kind: 'system', id: 'test' } as const,
+    subject: { kind: 'test', id: newId() },
+    data: { n },
+  };
 }
 
 async function until(what: () => boolean): Promise<void> {

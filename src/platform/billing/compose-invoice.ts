@@ -1,8 +1,18 @@
-import { add, type Decimal, formatAmount, formatDecimal, multiply, parseDecimal, subtract, sum, ZERO } from '#kernel/money';
+import {
+  formatAmount,
+  formatDecimal,
+  fromMinor,
+  multiply,
+  parseDecimal,
+  subtract,
+  sum,
+  toMinor,
+  ZERO,
+} from '#kernel/money';
 
 import { listUnitPrice } from './price.ts';
-import { priceFor, type RatedLine, type RatedTier, type RatePlan, rateInvoice } from './rate-usage.ts';
-import { joinSums, keyOf, splitUsage, type UsageSum } from './split-usage.ts';
+import { type PlanPrice, priceFor, type RatedTier, type RatePlan, rateInvoice } from './rate-usage.ts';
+import { joinSums, keyOf, meterOf, splitUsage, type UsageSum } from './split-usage.ts';
 
 /** A version of a plan as rating needs it. */
 export type BilledPlan = RatePlan & { readonly id: string; readonly version: number; readonly name: string };
@@ -67,7 +77,7 @@ export function composeInvoice(input: {
   const { currency } = last.plan;
   const lines = [
     ...(recurringFee === null ? [] : [feeLine(current, last.plan, recurringFee)]),
-    ...ratePeriod(current).map((keyed) => keyed.line),
+    ...ratePeriod(current).values(),
     ...late.flatMap(lateLines),
   ];
   return {
@@ -79,76 +89,99 @@ export function composeInvoice(input: {
 }
 
 /** A line, and what makes it the same line when more usage is known. */
-type Keyed = { readonly key: string; readonly line: InvoiceLine };
+type Keyed = ReadonlyMap<string, InvoiceLine>;
 
-function ratePeriod({ start, end, segments }: PeriodUsage): Keyed[] {
-  return segments.flatMap(({ plan, usage }, index) => {
-    const earlier = segments.slice(0, index).flatMap((segment) => segment.usage);
-    const before = keyed(rateInvoice({ usage: splitUsage(earlier, plan.prices), plan }).lines);
-    const total = keyed(rateInvoice({ usage: splitUsage([...earlier, ...usage], plan.prices), plan }).lines);
-    return [...total].flatMap(([key, line]) => {
-      const made = usageLine('usage', { start, end }, plan, line, index === 0 ? undefined : before.get(key));
-      return made === undefined ? [] : [{ key: `${index} ${key}`, line: made }];
-    });
+function ratePeriod(period: PeriodUsage): Keyed {
+  const lines = new Map<string, InvoiceLine>();
+  for (const [index, { plan, usage }] of period.segments.entries()) {
+    const earlier = period.segments.slice(0, index).flatMap((segment) => segment.usage);
+    const before = index === 0 ? new Map() : rateSegment(period, plan, earlier);
+    for (const [key, line] of rateSegment(period, plan, [...earlier, ...usage])) {
+      const more = beyond(line, before.get(key), plan.currency);
+      if (more !== undefined) lines.set(`${index} ${key}`, more);
+    }
+  }
+  return lines;
+}
+
+function lateLines({ now, billed }: { now: PeriodUsage; billed: PeriodUsage }): InvoiceLine[] {
+  const before = ratePeriod(billed);
+  return [...ratePeriod(now)].flatMap(([key, line]) => {
+    const earlier = before.get(key);
+    const plan = now.segments.find((segment) => segment.plan.id === line.plan.id)?.plan as BilledPlan;
+    const more = beyond(line, earlier, plan.currency);
+    return more === undefined ? [] : [{ ...more, kind: 'late' as const }];
   });
 }
 
-function keyed(lines: readonly RatedLine[]): Map<string, RatedLine> {
-  return new Map(lines.map((line) => [`${line.priceId} ${keyOf(line.dimensions)}`, line]));
+function rateSegment({ start, end }: PeriodUsage, plan: BilledPlan, usage: readonly UsageSum[]): Keyed {
+  const { id, version, name } = plan;
+  const { lines } = rateInvoice({ usage: splitUsage(usage, plan.prices), plan });
+  return new Map(
+    lines.map((line) => {
+      const price = plan.prices.find((each) => each.id === line.priceId) as PlanPrice;
+      const listAmount = multiply(parseDecimal(line.quantity), listUnitPrice(price.price));
+      return [
+        `${line.priceId} ${keyOf(line.dimensions)}`,
+        {
+          kind: 'usage',
+          start,
+          end,
+          plan: { id, version, name },
+          ...line,
+          before: null,
+          listAmount: formatDecimal(listAmount),
+        },
+      ];
+    }),
+  );
 }
 
-/** The part of a rated line that goes beyond `before`; undefined when there is none. */
-function usageLine(
-  kind: 'usage',
-  { start, end }: { start: string; end: string },
-  plan: BilledPlan,
-  line: RatedLine,
-  before: RatedLine | undefined,
-): InvoiceLine | undefined {
-  const price = plan.prices.find(({ id }) => id === line.priceId)?.price;
-  if (price === undefined) throw new RangeError(`The plan has no price ${line.priceId}.`);
-  const { id, version, name } = plan;
-  const whole: InvoiceLine = {
-    kind,
+/** `line` without what was rated before of it; undefined when that is all. Differences of rounded amounts add up to the rounded whole. */
+function beyond(line: InvoiceLine, before: InvoiceLine | undefined, currency: string): InvoiceLine | undefined {
+  if (before === undefined) return line;
+  const less = (name: 'quantity' | 'included' | 'billable' | 'exactAmount' | 'amount' | 'listAmount') =>
+    subtract(parseDecimal(line[name]), parseDecimal(before[name]));
+  const [quantity, amount] = [less('quantity'), less('amount')];
+  if (quantity === ZERO && amount === ZERO) return undefined;
+  return {
+    ...line,
+    quantity: formatDecimal(quantity),
+    included: formatDecimal(less('included')),
+    billable: formatDecimal(less('billable')),
+    exactAmount: formatDecimal(less('exactAmount')),
+    amount: formatAmount(amount, currency),
+    listAmount: formatDecimal(less('listAmount')),
+    before: { quantity: before.quantity, amount: before.amount },
+  };
+}
+
+function feeLine({ start, end }: PeriodUsage, { id, version, name, currency }: BilledPlan, fee: string): InvoiceLine {
+  const amount = formatAmount(fromMinor(toMinor(parseDecimal(fee), currency, 'halfExpand'), currency), currency);
+  return {
+    kind: 'recurring',
     start,
     end,
     plan: { id, version, name },
-    priceId: line.priceId,
-    meter: line.meter,
-    dimensions: line.dimensions,
-    quantity: line.quantity,
-    included: line.included,
-    billable: line.billable,
-    unitPrice: line.unitPrice,
-    per: line.per,
-    tiers: line.tiers,
+    priceId: null,
+    meter: null,
+    dimensions: {},
+    quantity: '1',
+    included: '0',
+    billable: '1',
+    unitPrice: fee,
+    per: '1',
+    tiers: [],
     before: null,
-    exactAmount: line.exactAmount,
-    amount: line.amount,
-    listAmount: formatDecimal(multiply(parseDecimal(line.quantity), listUnitPrice(price))),
+    exactAmount: fee,
+    amount,
+    listAmount: fee,
   };
-  return before === undefined ? whole : beyond(whole, before, plan.currency);
 }
 
-/** `line` without what an earlier rating of the same line charged. Differences of rounded amounts add up to the rounded whole. */
-function beyond(
-  line: InvoiceLine,
-  before: Pick<InvoiceLine, 'quantity' | 'included' | 'billable' | 'exactAmount' | 'amount'> & { listAmount?: string },
-  currency: string,
-): InvoiceLine | undefined {
-  const less = (a: string, b: string) => formatDecimal(subtract(parseDecimal(a), parseDecimal(b)));
-  const quantity = less(line.quantity, before.quantity);
-  const amount = subtract(parseDecimal(line.amount), parseDecimal(before.amount));
-  if (quantity === '0' && amount === ZERO) return undefined;
-  const listed = share(line.listAmount, quantity, line.quantity);
-  return {
-    ...line,
-    quantity,
-    included: less(line.included, before.included),
-    billable: less(line.billable, before.billable),
-    before: { quantity: before.quantity, amount: before.amount },
-    exactAmount: less(line.exactAmount, before.exactAmount),
-    amount: formatAmount(amount, currency),
-    listAmount: before.listAmount === undefined ? listed : less(line.listAmount, before.listAmount),
-  };
+/** Usage of which the plan prices nothing: a quantity beside priced ones (requests beside tokens) is not missing. */
+function unpricedOf({ plan, usage }: Segment): UsageSum[] {
+  return joinSums(usage).filter(({ type, dimensions, quantities }) =>
+    Object.keys(quantities).every((name) => priceFor(plan.prices, meterOf(type, name), dimensions) === undefined),
+  );
 }

@@ -46,7 +46,10 @@ export function splitUsage(sums: readonly UsageSum[], prices: readonly PlanPrice
 
 /** Sums with the same type and dimensions joined. */
 export function joinSums(sums: readonly UsageSum[]): UsageSum[] {
-  const joined = new Map<string, { type: string; dimensions: UsageSum['dimensions']; quantities: Map<string, Decimal> }>();
+  const joined = new Map<
+    string,
+    { type: string; dimensions: UsageSum['dimensions']; quantities: Map<string, Decimal> }
+  >();
   for (const { type, dimensions, quantities } of sums) {
     const key = `${type}\n${keyOf(dimensions)}`;
     const sum = joined.get(key) ?? { type, dimensions, quantities: new Map<string, Decimal>() };

@@ -121,6 +121,7 @@ export class CallDraft {
         mode: principal.mode,
         ...(end.estimated ? { estimated: true } : {}),
         ...(end.price === null ? {} : { price: end.price.amount, currency: end.price.currency }),
+        ...(end.cost === null ? {} : { cost: end.cost.amount, costCurrency: end.cost.currency }),
       },
     ];
   }

@@ -1,0 +1,160 @@
+import { newId } from '#kernel/ids';
+import { Problem } from '#kernel/problem';
+import type { Message } from '#models';
+import type { ExternalDefinition, NativeDefinition } from './definitions.ts';
+import { type DriveContext, isStop, keepIntent, stepAt } from './drive-context.ts';
+import { callExternal, ExternalRefused } from './external-agent.ts';
+import { cutOff } from './next-action.ts';
+import type { ModelTarget, Quantities } from './ports.ts';
+import { agentProblems } from './problems.ts';
+import { finishRun, parkRun } from './run-ending.ts';
+import type { Change } from './run-journal.ts';
+import type { ModelResult, Step } from './runs.ts';
+import { addMoney, dimensionsOf, guardrailReached, microsOf, reserveModelStep, runPriceOf, settle, subjectsOf, usageOf } from './step-budget.ts';
+import { ToolNotCalled } from './tool-functions.ts';
+
+/** Takes the turn of the model, or of the agent that runs elsewhere. */
+export async function answer(context: DriveContext): Promise<void> {
+  const { definition, journal } = context;
+  const { maxSteps } = journal.run.guardrails;
+  if (journal.run.modelSteps >= maxSteps) throw guardrailReached('maxSteps', maxSteps, journal.run.modelSteps);
+  if (definition.kind === 'external') await askExternal(context, definition);
+  else await askModel(context, definition);
+}
+
+async function askModel(context: DriveContext, definition: NativeDefinition): Promise<void> {
+  const { deps, journal, listener, signal, tools } = context;
+  const { run } = journal;
+  const target = deps.models.resolve(run.tenantId, definition.model, run.mode);
+  const messages = conversationOf(definition, run.input, journal.steps);
+  const { specs } = tools;
+  const begun = stepAt(journal, journal.nextSeq);
+  const { reservation, outputTokens } = await reserveModelStep(deps, run, target, messages, specs);
+  const toKeep = (
+    used: Quantities,
+    by: ModelTarget,
+    estimated: boolean,
+    result: ModelResult,
+  ): Change & { step: Step } => {
+    const quantities = { requests: 1, ...used };
+    const tokens = (used['input_tokens'] ?? 0) + (used['output_tokens'] ?? 0);
+    const priced = deps.billing.priceOf(run.tenantId, 'model.call', dimensionsOf(run, by), quantities);
+    const cost = deps.models.cost(by, quantities, deps.clock.now());
+    const usage = usageOf(run, begun.seq, newId(), {
+      type: 'model.call',
+      quantities,
+      target: by,
+      estimated,
+      priced,
+      cost,
+    });
+    const last = result.toolCalls.length === 0 && result.finishReason !== cutOff;
+    return {
+      step: { ...begun, kind: 'model', status: 'done', idempotencyKey: null, result, usage, finishedAt: journal.now() },
+      charges: settle(reservation, tokens, priced, last ? runPriceOf(deps.billing, run) : null),
+      state: { modelSteps: run.modelSteps + 1, tokens: run.tokens + tokens, ...addMoney(run, priced) },
+    };
+  };
+  let change: Change & { step: Step };
+  try {
+    const said = await deps.models.generate({
+      target,
+      messages,
+      tools: specs,
+      maxOutputTokens: outputTokens,
+      abortSignal: signal,
+      ...(definition.temperature === undefined ? {} : { temperature: definition.temperature }),
+      ...(listener.onText === undefined ? {} : { onDelta: (delta: string) => listener.onText?.(delta) }),
+    });
+    const { text, toolCalls, finishReason } = said;
+    change = toKeep(said.quantities, said.target, said.estimated, { content: text, toolCalls, finishReason });
+  } catch (error) {
+    const { used, target: by } = error as { used?: Quantities; target?: ModelTarget };
+    if (!(error instanceof Problem) || used === undefined) {
+      reservation.release();
+      throw error;
+    }
+    await journal.keep(toKeep(used, by ?? target, true, { content: '', toolCalls: [], finishReason: cutOff }));
+    throw error;
+  }
+  await keepAnswer(context, change);
+}
+
+/** Keeps an answer; one that asks for no tools ends the run in the same transaction. */
+async function keepAnswer(context: DriveContext, change: Change & { step: Step }): Promise<void> {
+  const result = change.step.result as ModelResult;
+  if (result.toolCalls.length > 0) await context.journal.keep(change);
+  else await finishRun(context, result, change);
+  context.listener.onStep?.(change.step);
+}
+
+async function askExternal(context: DriveContext, definition: ExternalDefinition): Promise<void> {
+  const { deps, journal, listener, signal } = context;
+  const { run } = journal;
+  const standing = journal.steps.findLast((step) => step.kind === 'external' && step.status !== 'done');
+  const begun = stepAt(journal, standing?.seq ?? journal.nextSeq);
+  const step: Step = { ...begun, kind: 'external', tool: definition.protocol, result: null };
+  const reservation = await deps.quota.reserve(subjectsOf(run), {
+    tokens: 0n,
+    money: microsOf(runPriceOf(deps.billing, run)),
+  });
+  let settled = false;
+  try {
+    await keepIntent(context, step);
+    const said = await callExternal({
+      egress: deps.egress,
+      tenantId: run.tenantId,
+      name: run.agentName,
+      definition,
+      headers: context.secrets(),
+      messages: run.input,
+      key: step.idempotencyKey as string,
+      signal,
+      ...(listener.onText === undefined ? {} : { onText: (delta: string) => listener.onText?.(delta) }),
+    });
+    await journal.fault('after-effect', step);
+    const quantities = { requests: 1, ...said.quantities };
+    const tokens = (said.quantities['input_tokens'] ?? 0) + (said.quantities['output_tokens'] ?? 0);
+    const priced = deps.billing.priceOf(run.tenantId, 'agent.external', dimensionsOf(run), quantities);
+    const charges = settle(reservation, tokens, priced, runPriceOf(deps.billing, run));
+    settled = true;
+    const usage = usageOf(run, step.seq, newId(), { type: 'agent.external', quantities, priced });
+    const result = { content: said.text, toolCalls: [], finishReason: said.finishReason };
+    await keepAnswer(context, {
+      step: { ...step, status: 'done', result, usage, finishedAt: journal.now() },
+      charges,
+      state: { modelSteps: run.modelSteps + 1, tokens: run.tokens + tokens, ...addMoney(run, priced) },
+    });
+  } catch (error) {
+    if (!settled) reservation.release();
+    if (isStop(error, signal)) throw error;
+    if (error instanceof ToolNotCalled || error instanceof ExternalRefused) {
+      throw new Problem(agentProblems.runFailed, { detail: error.message, cause: error });
+    }
+    if (settled || error instanceof Problem) throw error;
+    if (definition.idempotent !== true) return parkRun(journal, 'needs_review', { seq: step.seq });
+    throw new Problem(agentProblems.runFailed, { detail: 'The external agent gave no answer.', cause: error });
+  }
+}
+
+/** What the model reads: instructions, what the caller sent, and the steps so far. */
+export function conversationOf(
+  definition: NativeDefinition,
+  input: readonly Message[],
+  steps: readonly Step[],
+): Message[] {
+  const messages: Message[] =
+    definition.instructions === '' ? [] : [{ role: 'system', content: definition.instructions }];
+  messages.push(...input);
+  for (const step of steps) {
+    if (step.kind !== 'model' || step.result === null || step.result.finishReason === cutOff) continue;
+    const { content, toolCalls } = step.result;
+    messages.push({ role: 'assistant', content, ...(toolCalls.length === 0 ? {} : { toolCalls }) });
+    toolCalls.forEach((call, i) => {
+      const done = steps.find((other) => other.kind === 'tool' && other.ofSeq === step.seq && other.ofCall === i);
+      const text = done?.kind === 'tool' && done.result !== null ? done.result.text : '';
+      messages.push({ role: 'tool', toolCallId: call.id, content: text });
+    });
+  }
+  return messages;
+}

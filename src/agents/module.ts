@@ -1,0 +1,141 @@
+import type { Clock } from '#kernel/clock';
+import type { Doors } from '#kernel/database';
+import type { Egress } from '#kernel/egress';
+import { EgressBlocked } from '#kernel/egress-url';
+import type { LogFollower } from '#kernel/follower';
+import type { Logger } from '#kernel/logger';
+import type { Module } from '#kernel/module';
+import { invalidInput } from '#kernel/problem';
+import type { Sealer } from '#kernel/seal';
+import type { Snapshots } from '#kernel/snapshot';
+import { AgentCalls } from './agent-calls.ts';
+import { AgentDirectory } from './agent-directory.ts';
+import { AgentManager } from './agent-manager.ts';
+import { agentRoutes } from './agent-routes.ts';
+import { approvalRoutes } from './approval-routes.ts';
+import { agentEvents } from './events.ts';
+import { type AllowedCommands, McpPool } from './mcp-pool.ts';
+import { permissions } from './permissions.ts';
+import type { BillingPort, CallApi, MeteringPort, ModelPort, QuotaPort } from './ports.ts';
+import { agentProblems } from './problems.ts';
+import { agentAsTool } from './run-child.ts';
+import { RunEngine } from './run-engine.ts';
+import type { Faults } from './run-journal.ts';
+import { RunManager } from './run-manager.ts';
+import { runRoutes } from './run-routes.ts';
+import { RunBell } from './run-stream.ts';
+import { RunWorker } from './run-worker.ts';
+import { agentsForSnapshot } from './store.ts';
+import { usageSubscriber } from './subscribers.ts';
+import { agentTables } from './tables.ts';
+import { ToolManager } from './tool-manager.ts';
+import { toolRoutes } from './tool-routes.ts';
+import { Toolbox } from './toolbox.ts';
+
+export { settings as agentSettings } from './config.ts';
+export type { AgentCall, AgentCalls, ChatResult } from './agent-calls.ts';
+export type { RunListener } from './drive-context.ts';
+export type { BillingPort, CallApi, MeteringPort, ModelPort, ModelTarget, QuotaPort, StepUsage } from './ports.ts';
+export type { ResolvedAgent } from './run-manager.ts';
+export type { Run, RunStatus, Step } from './runs.ts';
+
+/** What agents need of the house. */
+export type AgentsDeps = {
+  db: Pick<Doors, 'forTenant' | 'forService'>;
+  snapshots: Snapshots;
+  follower: Pick<LogFollower, 'listen'>;
+  clock: Clock;
+  log: Logger;
+  sealer: Sealer;
+  nodeId: string;
+  egress: Pick<Egress, 'fetch' | 'check'>;
+  // biome-ignore lint/suspicious/noExplicitAny: the port hands targets back to where they came from, unseen
+  models: ModelPort<any>;
+  quota: QuotaPort;
+  billing: BillingPort;
+  metering: MeteringPort;
+  callApi: CallApi;
+  isDemo(tenantId: string): boolean;
+  config: { commands: AllowedCommands; path: string; concurrency: number; toolTimeoutMs: number };
+  /** For proofs: dies at named points of the journal. */
+  faults?: Faults;
+};
+
+/** The module and what it offers others. */
+export type AgentsModule = ReturnType<typeof createAgentsModule>;
+
+/** Agents: their versions, tools and runs. */
+export function createAgentsModule(deps: AgentsDeps) {
+  const { db, clock, log, egress, sealer, metering } = deps;
+  const { commands, path, concurrency, toolTimeoutMs } = deps.config;
+  const directory = new AgentDirectory(
+    deps.snapshots.define({
+      name: 'agents',
+      on: ['agents.agent.', 'agents.version.', 'agents.alias.'],
+      load: async (tx, ids) => (await agentsForSnapshot(tx, ids)).map((agent) => [agent.id, agent] as const),
+    }),
+  );
+  const checkAddress = async (tenantId: string, url: string) => {
+    try {
+      await egress.check(tenantId, url);
+    } catch (error) {
+      throw invalidInput('/url', error instanceof EgressBlocked ? error.message : `${url} cannot be found`);
+    }
+  };
+  const pool = new McpPool({ egress, commands, path });
+  const agents = new AgentManager({ db, clock, sealer, checkAddress });
+  const tools = new ToolManager({ db, clock, sealer, pool, egress, commands, checkAddress });
+  const toolbox = new Toolbox({ db, pool, egress, sealer, clock, callApi: deps.callApi });
+  const versionOf = agents.versionOf.bind(agents);
+  const child = {
+    db,
+    now: () => clock.now().toString(),
+    resolve: directory.resolve.bind(directory),
+    versionOf,
+  };
+  const engine = new RunEngine(
+    { ...deps, toolbox, toolTimeoutMs, versionOf, secretsOf: agents.secretsOf.bind(agents) },
+    (own, parent) => agentAsTool(child, own, parent),
+  );
+  const worker = new RunWorker({ engine, log, concurrency });
+  const bell = new RunBell();
+  const runs = new RunManager({ db, clock, engine, poke: () => worker.poke(), versionOf });
+  const calls = new AgentCalls({ directory, runs, metering, clock });
+  const shared = { agents, tools, runs, calls, directory, bell, clock, isDemo: deps.isDemo };
+  return {
+    name: 'agents',
+    tables: agentTables,
+    events: agentEvents,
+    problems: agentProblems,
+    permissions,
+    migrations: new URL('./migrations/', import.meta.url),
+    routes: [...agentRoutes(shared), ...toolRoutes(shared), ...runRoutes(shared), ...approvalRoutes(shared)],
+    subscribers: [usageSubscriber(metering)],
+    start: async (role: 'front' | 'background') => {
+      const unlisten = deps.follower.listen((events) => {
+        for (const event of events) {
+          if (event.subject.kind !== 'run') continue;
+          bell.ring(event.subject.id);
+          if (event.type === 'agents.run.queued' || event.type === 'agents.run.started') worker.poke();
+        }
+      });
+      if (role === 'background') worker.start();
+      return async () => {
+        unlisten();
+        await worker.stop();
+        await pool.close();
+      };
+    },
+    /** What `agent/<name>[@version]` means; 404 `agent-not-found`. From memory. */
+    resolve: directory.resolve.bind(directory),
+    /** Agents of a tenant that a principal may call, for lists of models. From memory. */
+    list: directory.list.bind(directory),
+    /** One call of an agent by OpenAI's protocol. */
+    chat: calls.chat.bind(calls),
+    agents,
+    tools,
+    runs,
+    engine,
+    worker,
+  } satisfies Module & Record<string, unknown>;
+}

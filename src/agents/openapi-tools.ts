@@ -1,0 +1,172 @@
+import { invalidInput } from '#kernel/problem';
+import type { SourceFunction } from './store.ts';
+
+type Json = Record<string, unknown>;
+
+const methods = ['get', 'put', 'post', 'delete', 'patch', 'head'] as const;
+const maxOperations = 300;
+
+/**
+ * The operations of an OpenAPI 3.x document as functions: parameters by name, a JSON body as the member `body`. Only `GET` and
+ * `HEAD` count as changing nothing (RFC 9110 §9.2.1). Local `$ref`s are resolved (to a depth of 12; what refers to itself becomes
+ * "anything" there). 400 when it is no such document.
+ */
+export function readOpenapi(
+  document: Json,
+  baseUrl: string | undefined,
+  documentUrl: string | undefined,
+): SourceFunction[] {
+  const version = String(document['openapi'] ?? '');
+  if (!/^3\.\d/.test(version)) throw invalidInput('/config/document', 'is not an OpenAPI 3 document');
+  const base = baseOf(document, baseUrl, documentUrl);
+  const paths = asObject(document['paths']);
+  const found: SourceFunction[] = [];
+  const names = new Set<string>();
+  for (const [path, rawItem] of Object.entries(paths)) {
+    const item = asObject(resolve(document, rawItem));
+    for (const method of methods) {
+      if (item[method] === undefined) continue;
+      if (found.length === maxOperations)
+        throw invalidInput('/config/document', `has more than ${maxOperations} operations`);
+      const operation = asObject(item[method]);
+      const fallback = `${method}_${path.replace(/[^A-Za-z0-9]+/g, '_').replace(/^_|_$/g, '')}`;
+      let name = String(operation['operationId'] ?? fallback).slice(0, 100);
+      if (names.has(name)) name = `${name}_${found.length}`;
+      names.add(name);
+      found.push(readOperation(document, base, path, method, name, item, operation));
+    }
+  }
+  if (found.length === 0) throw invalidInput('/config/document', 'has no operations');
+  return found;
+}
+
+function readOperation(
+  document: Json,
+  base: string,
+  path: string,
+  method: string,
+  name: string,
+  item: Json,
+  operation: Json,
+): SourceFunction {
+  const properties: Json = {};
+  const required: string[] = [];
+  const places: Record<string, 'path' | 'query' | 'header'> = {};
+  for (const raw of [...asList(item['parameters']), ...asList(operation['parameters'])]) {
+    const parameter = asObject(resolve(document, raw));
+    const parameterName = String(parameter['name']);
+    const place = parameter['in'];
+    if (place !== 'path' && place !== 'query' && place !== 'header') continue;
+    // What guards the request is not the model's to set.
+    if (
+      place === 'header' &&
+      /^(host|content-.*|transfer-encoding|connection|authorization|cookie|idempotency-key)$/i.test(parameterName)
+    )
+      continue;
+    places[parameterName] = place;
+    const schema = asObject(expand(document, parameter['schema'] ?? {}));
+    const description = parameter['description'] ?? schema['description'];
+    properties[parameterName] = description === undefined ? schema : { ...schema, description };
+    if ((parameter['required'] === true || place === 'path') && !required.includes(parameterName))
+      required.push(parameterName);
+  }
+  const body = asObject(resolve(document, operation['requestBody'] ?? {}));
+  const content = asObject(body['content']);
+  const json = Object.entries(content).find(([type]) => /^application\/(.*\+)?json\b/.test(type))?.[1];
+  if (json !== undefined) {
+    properties['body'] = expand(document, asObject(json)['schema'] ?? {});
+    if (body['required'] === true) required.push('body');
+  }
+  const description = [operation['summary'], operation['description']]
+    .filter((text) => typeof text === 'string')
+    .join('. ');
+  return {
+    name,
+    description: (description || `${method.toUpperCase()} ${path}`).slice(0, 1_000),
+    parameters: { type: 'object', properties, required, additionalProperties: false },
+    readOnly: method === 'get' || method === 'head',
+    idempotent: method === 'get' || method === 'head',
+    http: { method: method.toUpperCase(), path, base, places, body: json !== undefined },
+  };
+}
+
+/** The request of an operation: throws TypeError when a path parameter would leave its place. */
+export function requestOf(
+  http: NonNullable<SourceFunction['http']>,
+  args: Readonly<Record<string, unknown>>,
+): { method: string; url: string; headers: Record<string, string>; body?: string } {
+  const headers: Record<string, string> = { accept: 'application/json, text/plain;q=0.5' };
+  const query = new URLSearchParams();
+  let { path } = http;
+  for (const [name, place] of Object.entries(http.places)) {
+    const value = args[name];
+    if (value === undefined || value === null) continue;
+    if (place === 'path') {
+      const text = encodeURIComponent(plain(value));
+      if (/^(\.|%2e){0,2}$/i.test(text)) throw new TypeError(`The path parameter ${name} may not be "${text}".`);
+      path = path.replaceAll(`{${name}}`, () => text);
+    } else if (place === 'query') {
+      for (const one of Array.isArray(value) ? value : [value]) query.append(name, plain(one));
+    } else {
+      headers[name.toLowerCase()] = plain(value).replace(/[^\x20-\x7e]/g, ' ');
+    }
+  }
+  const search = query.size === 0 ? '' : `?${query}`;
+  const request = { method: http.method, url: `${http.base.replace(/\/$/, '')}${path}${search}`, headers };
+  if (!http.body || args['body'] === undefined) return request;
+  headers['content-type'] = 'application/json';
+  return { ...request, body: JSON.stringify(args['body']) };
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+function baseOf(document: Json, baseUrl: string | undefined, documentUrl: string | undefined): string {
+  if (baseUrl !== undefined) return baseUrl;
+  const server = asObject(asList(document['servers'])[0])['url'];
+  try {
+    const url = new URL(String(server ?? '/'), documentUrl);
+    if (url.protocol === 'http:' || url.protocol === 'https:') return url.href;
+  } catch {
+    // Told below: neither the document nor the caller names a whole address.
+  }
+  throw invalidInput('/config/baseUrl', 'is needed: the document names no whole server address');
+}
+
+function asObject(value: unknown): Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** What a local reference points at, through at most 12 references. */
+function resolve(document: Json, value: unknown): unknown {
+  let found = value;
+  for (let hops = 0; hops < 12; hops++) {
+    const reference = asObject(found)['$ref'];
+    if (typeof reference !== 'string') return found;
+    if (!reference.startsWith('#/')) return {};
+    found = document;
+    for (const token of reference.slice(2).split('/')) {
+      const name = token.replaceAll('~1', '/').replaceAll('~0', '~');
+      found = Object.hasOwn(asObject(found), name) ? asObject(found)[name] : undefined;
+    }
+  }
+  return {};
+}
+
+/** A schema with its references written out, within a budget of nodes: documents may refer to themselves many times over. */
+function expand(document: Json, schema: unknown): unknown {
+  let budget = 2_000;
+  const walk = (value: unknown, depth: number): unknown => {
+    if (depth > 12 || --budget < 0) return {};
+    if (Array.isArray(value)) return value.map((item) => walk(item, depth + 1));
+    const object = asObject(resolve(document, value));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(object).map(([name, item]) => [name, walk(item, depth + 1)]));
+  };
+  return walk(schema, 0);
+}

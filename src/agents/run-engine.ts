@@ -1,0 +1,256 @@
+import type { Cause } from '#kernel/cause';
+import type { Doors } from '#kernel/database';
+import { newId } from '#kernel/ids';
+import { append, type NewEvent } from '#kernel/log';
+import type { Logger } from '#kernel/logger';
+import { Problem, problems } from '#kernel/problem';
+import { type DriveContext, type RunListener, type StepDeps, Stop } from './drive-context.ts';
+import { driveRun } from './drive-run.ts';
+import { endWithoutAnswer, errorOf, parkRun } from './run-ending.ts';
+import { runEvent } from './run-events.ts';
+import { type Faults, Halt, RunJournal } from './run-journal.ts';
+import { claimRuns, insertRun, readSteps, renewLeases } from './run-store.ts';
+import type { Run, Step } from './runs.ts';
+import { guardrailReached } from './step-budget.ts';
+import type { AgentVersion } from './store.ts';
+import type { RunAgent, Toolbox } from './toolbox.ts';
+
+/** What an engine is made of. */
+export type EngineDeps = StepDeps & {
+  db: Pick<Doors, 'forTenant' | 'forService'>;
+  nodeId: string;
+  log: Logger;
+  toolbox: Pick<Toolbox, 'open'>;
+  /** An immutable version. */
+  versionOf(tenantId: string, agentId: string, version: number): Promise<AgentVersion>;
+  /** Headers of an external agent's version, unsealed. */
+  secretsOf(version: AgentVersion): Record<string, string>;
+  /** For proofs: dies at named points. */
+  faults?: Faults;
+};
+
+/** How a drive ended. `problem` is why a run failed here; `run.status` running means that another engine has it now. */
+export type Driven = { run: Run; steps: readonly Step[]; problem: Problem | undefined };
+
+type Active = { run: Run; controller: AbortController; done: Promise<unknown> };
+
+const renewMs = 1_000;
+// Refused for the moment only: a run in background comes back later.
+const passing = new Set(['budget-reserved', 'concurrency-limited', 'rate-limited', 'unavailable']);
+
+/** Drives runs in this process, each under its lease and fence; holds the leases on while it does. */
+export class RunEngine {
+  readonly #deps: EngineDeps;
+  readonly #active = new Map<string, Active>();
+  readonly #runAgent: (parent: () => Run) => RunAgent;
+  #renewal: NodeJS.Timeout | undefined;
+  #draining = false;
+
+  constructor(deps: EngineDeps, runAgent: (engine: RunEngine, parent: () => Run) => RunAgent) {
+    this.#deps = deps;
+    this.#runAgent = (parent) => runAgent(this, parent);
+  }
+
+  /** Runs driven at the moment. */
+  get active(): number {
+    return this.#active.size;
+  }
+
+  /** Writes a new run; undefined when the parent's step has one already. A running one is this engine's to drive. */
+  async begin(run: Run, cause: Omit<Cause, 'actor' | 'onBehalfOf'> = {}): Promise<Run | undefined> {
+    const { db, nodeId, clock } = this.#deps;
+    const made = await db.forTenant(run.tenantId, async (tx) => {
+      if (!(await insertRun(tx, run, nodeId))) return false;
+      const started: NewEvent = {
+        ...runEvent(run, 'run.started', { status: run.status, parentId: run.parentId }),
+        ...cause,
+      };
+      await append(tx, started, clock.now());
+      return true;
+    });
+    return made ? run : undefined;
+  }
+
+  /** Takes up to `limit` runs that nobody holds: queued ones, and those whose holder fell silent. */
+  claim(limit: number): Promise<Run[]> {
+    return this.#deps.db.forService('lease_keeper', (tx) => claimRuns(tx, this.#deps.nodeId, limit));
+  }
+
+  /** Drives a run that this engine holds until it is over, parked, or somebody else's. `client`: who waits has gone. */
+  drive(run: Run, listener: RunListener = {}, client?: AbortSignal): Promise<Driven> {
+    const controller = new AbortController();
+    const done = this.#drive(run, listener, controller, client);
+    this.#active.set(run.id, { run, controller, done });
+    this.#renewal ??= setInterval(() => void this.#renew(), renewMs).unref();
+    return done.finally(() => {
+      this.#active.delete(run.id);
+      if (this.#active.size > 0) return;
+      clearInterval(this.#renewal);
+      this.#renewal = undefined;
+    });
+  }
+
+  /** Stops a run that is driven here; false when it is not. */
+  cancel(runId: string): boolean {
+    const active = this.#active.get(runId);
+    active?.controller.abort(new Stop('cancel'));
+    return active !== undefined;
+  }
+
+  /** Lets runs in background go back to the queue after their step, and waits for the others. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await Promise.allSettled([...this.#active.values()].map(({ done }) => done));
+  }
+
+  async #drive(
+    run: Run,
+    listener: RunListener,
+    controller: AbortController,
+    client: AbortSignal | undefined,
+  ): Promise<Driven> {
+    const { signal } = controller;
+    const gone = () => controller.abort(new Stop('client'));
+    if (client?.aborted) gone();
+    client?.addEventListener('abort', gone, { once: true });
+    const leftMs = Math.max(0, run.guardrails.maxSeconds * 1_000 - run.activeMs);
+    const timer = setTimeout(() => controller.abort(new Stop('time')), Math.min(leftMs, 2 ** 31 - 1));
+    if (run.cancelRequested) controller.abort(new Stop('cancel'));
+    let journal = new RunJournal(this.#deps, run, []);
+    let problem: Problem | undefined;
+    try {
+      // A run fresh from its first writer has no steps yet.
+      if (run.fence > 1) {
+        const steps = await this.#deps.db.forTenant(run.tenantId, (tx) => readSteps(tx, run.tenantId, run.id));
+        journal = new RunJournal(this.#deps, run, steps);
+      }
+      await driveRun(await this.#prepare(journal, listener, signal));
+    } catch (error) {
+      problem = await this.#endBadly(journal, signal.aborted ? signal.reason : error);
+    } finally {
+      clearTimeout(timer);
+      client?.removeEventListener('abort', gone);
+    }
+    return { run: journal.run, steps: journal.steps, problem };
+  }
+
+  async #prepare(journal: RunJournal, listener: RunListener, signal: AbortSignal): Promise<DriveContext> {
+    const { toolbox, versionOf, secretsOf } = this.#deps;
+    const { run } = journal;
+    const version = await versionOf(run.tenantId, run.agentId, run.agentVersion);
+    const { definition } = version;
+    const uses = definition.kind === 'native' ? (definition.tools ?? []) : [];
+    const tools = await toolbox.open(
+      run,
+      uses,
+      this.#runAgent(() => journal.run),
+    );
+    return {
+      deps: this.#deps,
+      journal,
+      definition,
+      secrets: () => secretsOf(version),
+      tools,
+      listener,
+      signal,
+      draining: () => this.#draining,
+    };
+  }
+
+  /** Writes how a run ended that did not end by itself; writes nothing when it is somebody else's. */
+  async #endBadly(journal: RunJournal, error: unknown): Promise<Problem | undefined> {
+    const { log } = this.#deps;
+    const { run } = journal;
+    const about = { tenantId: run.tenantId, runId: run.id };
+    try {
+      if (error instanceof Halt) {
+        log.warn({ ...about, reason: error.reason }, 'the run is driven no further here');
+        return undefined;
+      }
+      if (error instanceof Stop && error.reason !== 'time') {
+        await endWithoutAnswer(journal, 'cancelled', {
+          code: 'cancelled',
+          detail: `Ended by the ${error.reason === 'client' ? 'client, which has gone' : 'caller'}.`,
+        });
+        return undefined;
+      }
+      const { maxSeconds } = run.guardrails;
+      const problem =
+        error instanceof Stop
+          ? guardrailReached('maxSeconds', maxSeconds, Math.round(journal.activeMs / 1_000))
+          : error instanceof Problem
+            ? error
+            : new Problem(problems.internal, { cause: error });
+      if (!run.foreground && passing.has(problem.kind.type)) {
+        const seconds = Number(problem.details.headers?.['retry-after'] ?? 2);
+        await parkRun(journal, 'queued', { delayMs: Math.min(300, Math.max(1, seconds)) * 1_000 });
+        return undefined;
+      }
+      if (problem.kind === problems.internal) log.error({ ...about, err: error }, 'a run failed');
+      await endWithoutAnswer(journal, 'failed', errorOf(problem));
+      return problem;
+    } catch (failure) {
+      if (!(failure instanceof Halt)) log.error({ ...about, err: failure }, 'the end of a run could not be written');
+      return error instanceof Problem ? error : undefined;
+    }
+  }
+
+  /** Holds all runs on in one statement. A run not held any more, or asked to end, is stopped here. */
+  async #renew(): Promise<void> {
+    const asked = [...this.#active.values()];
+    try {
+      const held = await this.#deps.db.forService('lease_keeper', (tx) =>
+        renewLeases(
+          tx,
+          asked.map(({ run }) => run),
+        ),
+      );
+      for (const { run, controller } of asked) {
+        const kept = held.get(run.id);
+        if (kept === undefined) controller.abort(new Halt('deposed'));
+        else if (kept.cancelRequested) controller.abort(new Stop('cancel'));
+      }
+    } catch (error) {
+      this.#deps.log.debug({ err: error }, 'leases of runs could not be renewed');
+    }
+  }
+}
+
+/** A new run's row. */
+export function newRun(
+  fields: Pick<
+    Run,
+    | 'tenantId'
+    | 'agentId'
+    | 'agentVersion'
+    | 'agentName'
+    | 'input'
+    | 'mode'
+    | 'demo'
+    | 'principal'
+    | 'guardrails'
+    | 'createdAt'
+  > &
+    Partial<Run>,
+): Run {
+  return {
+    id: newId(),
+    fence: 1,
+    status: 'running',
+    callId: null,
+    foreground: true,
+    parentId: null,
+    parentSeq: null,
+    path: [fields.agentId],
+    cancelRequested: false,
+    modelSteps: 0,
+    tokens: 0,
+    money: '0',
+    currency: null,
+    activeMs: 0,
+    output: null,
+    error: null,
+    finishedAt: null,
+    ...fields,
+  };
+}

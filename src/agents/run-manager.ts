@@ -1,0 +1,300 @@
+import { becauseOf, type Cause } from '#kernel/cause';
+import type { Clock } from '#kernel/clock';
+import type { Doors } from '#kernel/database';
+import type { Principal } from '#kernel/http';
+import { append } from '#kernel/log';
+import { type Page, pageOf } from '#kernel/pages';
+import { notFound, Problem, problems } from '#kernel/problem';
+import type { Message } from '#models';
+import {
+  type Approval,
+  cancelApprovals,
+  decideApproval,
+  listApprovals,
+  pendingOf,
+  readApproval,
+} from './approval-store.ts';
+import { boundsOf } from './definitions.ts';
+import type { RunListener } from './drive-context.ts';
+import { agentProblems } from './problems.ts';
+import { type Driven, newRun, type RunEngine } from './run-engine.ts';
+import { runEvent } from './run-events.ts';
+import {
+  decideStep,
+  listRuns,
+  openChildren,
+  readRun,
+  readSteps,
+  requestCancel,
+  takeRun,
+  wakeParent,
+} from './run-store.ts';
+import { isTerminal, type Run, type RunStatus, type Step } from './runs.ts';
+import type { AgentVersion } from './store.ts';
+import { outcome } from './tool-functions.ts';
+
+/** An agent as a reference resolves. */
+export type ResolvedAgent = { agentId: string; name: string; version: number };
+
+/** What starts a run. */
+export type RunRequest = {
+  principal: Principal;
+  agent: ResolvedAgent;
+  messages: readonly Message[];
+  callId: string | null;
+  demo: boolean;
+  /** Who waits: the run is cancelled when it aborts. */
+  signal?: AbortSignal;
+  listener?: RunListener;
+  cause?: Pick<Cause, 'origin' | 'requestId' | 'decision'>;
+};
+
+/** What a person decides about a run in review. */
+export type Review = { decision: 'result' | 'retry' | 'fail'; result?: string; note?: string };
+
+/** What runs are managed with. */
+export type RunManagerDeps = {
+  db: Pick<Doors, 'forTenant'>;
+  clock: Clock;
+  engine: RunEngine;
+  /** Tells this process's worker, if it has one, that a run is free. */
+  poke(): void;
+  versionOf(tenantId: string, agentId: string, version: number): Promise<AgentVersion>;
+};
+
+const open: readonly RunStatus[] = ['queued', 'running', 'waiting', 'needs_review'];
+const cancelPatienceMs = 3_000;
+
+/** Starts runs, shows them, and takes what people decide about them. */
+export class RunManager {
+  readonly #deps: RunManagerDeps;
+
+  constructor(deps: RunManagerDeps) {
+    this.#deps = deps;
+  }
+
+  /** Runs an agent in this process for a client that waits; ends with its answer, its failure or where it has to wait. */
+  async runInForeground(request: RunRequest): Promise<Driven> {
+    const run = await this.#rowOf(request, true);
+    await this.#deps.engine.begin(run, request.cause);
+    return this.#deps.engine.drive(run, request.listener, request.signal);
+  }
+
+  /** Queues a run for the background. */
+  async runInBackground(request: RunRequest): Promise<Run> {
+    const run = await this.#rowOf(request, false);
+    await this.#deps.engine.begin(run, request.cause);
+    this.#deps.poke();
+    return run;
+  }
+
+  /** One run; 404. */
+  async getRun(tenantId: string, id: string): Promise<Run> {
+    const run = await this.#deps.db.forTenant(tenantId, (tx) => readRun(tx, tenantId, id));
+    if (run === undefined) throw notFound('run');
+    return run;
+  }
+
+  /** Steps of a run from `from` on. */
+  getSteps(tenantId: string, id: string, from = 0): Promise<Step[]> {
+    return this.#deps.db.forTenant(tenantId, (tx) => readSteps(tx, tenantId, id, from));
+  }
+
+  /** Runs, newest first. */
+  async listRuns(
+    tenantId: string,
+    filter: { agentId?: string; status?: RunStatus; before?: string },
+    limit: number,
+  ): Promise<Page<Run>> {
+    const rows = await this.#deps.db.forTenant(tenantId, (tx) =>
+      listRuns(tx, tenantId, { ...filter, limit: limit + 1 }),
+    );
+    return pageOf(rows, limit, (run) => [run.id]);
+  }
+
+  /**
+   * Cancels a run and those it started. Its holder is asked first, so that what it used so far is settled; one that does not
+   * answer is deposed. 409 when the run is over already.
+   */
+  async cancelRun(tenantId: string, id: string, cause: Cause): Promise<Run> {
+    const { db, engine } = this.#deps;
+    const run = await this.getRun(tenantId, id);
+    if (isTerminal(run.status)) throw new Problem(problems.conflict, { detail: `The run is ${run.status} already.` });
+    if (await db.forTenant(tenantId, (tx) => requestCancel(tx, tenantId, id))) {
+      engine.cancel(id);
+      const until = performance.now() + cancelPatienceMs;
+      while (performance.now() < until) {
+        const now = await this.getRun(tenantId, id);
+        if (isTerminal(now.status)) return now;
+        if (now.status !== 'running') break;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+    const children = await db.forTenant(tenantId, (tx) => openChildren(tx, tenantId, id));
+    for (const child of children) {
+      await this.cancelRun(tenantId, child.id, cause).catch((error: unknown) => {
+        if (!(error instanceof Problem)) throw error;
+      });
+    }
+    const ended = await this.#take(run, open, 'cancelled', cause, {
+      error: { code: 'cancelled', detail: `Cancelled by ${cause.actor.name ?? cause.actor.id}.` },
+    });
+    return ended ?? this.getRun(tenantId, id);
+  }
+
+  /**
+   * What a person says about a tool whose effect is in doubt: its result, to call it again, or to end the run. 409 when the run
+   * needs no review.
+   */
+  async reviewRun(tenantId: string, id: string, review: Review, cause: Cause): Promise<Run> {
+    const { db, clock } = this.#deps;
+    const [run, steps] = await Promise.all([this.getRun(tenantId, id), this.getSteps(tenantId, id)]);
+    const step = steps.find((each) => each.status === 'intent');
+    if (run.status !== 'needs_review' || step === undefined) {
+      throw new Problem(problems.conflict, { detail: 'The run does not need a review.' });
+    }
+    const { kind, id: actorId, name } = cause.actor;
+    const reviewedBy = { kind, id: actorId, ...(name === undefined ? {} : { name }) };
+    const text = review.result ?? '';
+    const result =
+      step.kind === 'external'
+        ? { content: text, toolCalls: [], finishReason: 'stop' }
+        : { ...outcome(text), reviewedBy };
+    const data = {
+      decision: review.decision,
+      seq: step.seq,
+      ...(review.note === undefined ? {} : { note: review.note }),
+    };
+    const taken =
+      review.decision === 'fail'
+        ? await this.#take(run, ['needs_review'], 'failed', cause, {
+            error: { code: 'review', detail: review.note ?? 'Ended in review.' },
+            data,
+          })
+        : await this.#take(run, ['needs_review'], 'queued', cause, {
+            data,
+            also: (tx) =>
+              review.decision === 'retry'
+                ? decideStep(tx, tenantId, id, step.seq, { status: 'retry' })
+                : decideStep(tx, tenantId, id, step.seq, {
+                    status: 'done',
+                    result,
+                    finishedAt: clock.now().toString(),
+                  }),
+          });
+    if (taken === undefined) throw new Problem(problems.conflict, { detail: 'Somebody else decided first.' });
+    this.#deps.poke();
+    return db.forTenant(tenantId, (tx) => readRun(tx, tenantId, id)) as Promise<Run>;
+  }
+
+  /** Approvals, newest first. */
+  async listApprovals(
+    tenantId: string,
+    filter: { status?: string; before?: string },
+    limit: number,
+  ): Promise<Page<Approval>> {
+    const rows = await this.#deps.db.forTenant(tenantId, (tx) =>
+      listApprovals(tx, tenantId, { ...filter, limit: limit + 1 }),
+    );
+    return pageOf(rows, limit, (approval) => [approval.id]);
+  }
+
+  /** Pending approvals of a run. */
+  pendingApprovals(tenantId: string, runId: string): Promise<Approval[]> {
+    return this.#deps.db.forTenant(tenantId, (tx) => pendingOf(tx, tenantId, runId));
+  }
+
+  /** A person's yes or no. The run goes on in background once nothing of it is pending. 404, 409 when decided already. */
+  async decideApproval(
+    tenantId: string,
+    id: string,
+    to: { approved: boolean; note: string | undefined },
+    cause: Cause,
+  ): Promise<Approval> {
+    const { db, clock } = this.#deps;
+    const decided = await db.forTenant(tenantId, async (tx) => {
+      const approval = await readApproval(tx, tenantId, id);
+      if (approval === undefined) throw notFound('approval');
+      // The run's row first, as in every journal write: two decisions at once come one after the other.
+      const run = await takeRun(tx, tenantId, approval.runId, ['waiting'], { status: 'waiting' });
+      const at = clock.now();
+      const status = to.approved ? 'approved' : 'rejected';
+      const by = cause.actor;
+      if (
+        run === undefined ||
+        !(await decideApproval(tx, approval, { status, at: at.toString(), by, note: to.note }))
+      ) {
+        throw new Problem(problems.conflict, { detail: 'It was decided already, or the run does not wait for it (any more).' });
+      }
+      const result = { approved: to.approved, ...(to.note === undefined ? {} : { note: to.note }) };
+      await decideStep(tx, tenantId, run.id, approval.seq, { status: 'done', result, finishedAt: at.toString() });
+      const data = { approvalId: id, seq: approval.seq, tool: approval.tool };
+      await append(tx, { ...runEvent(run, `approval.${status}`, data), ...becauseOf(cause) }, at);
+      if ((await pendingOf(tx, tenantId, run.id)).length === 0) {
+        await takeRun(tx, tenantId, run.id, ['waiting'], { status: 'queued' });
+        await append(tx, { ...runEvent(run, 'run.queued'), ...becauseOf(cause) }, at);
+      }
+      return readApproval(tx, tenantId, id);
+    });
+    this.#deps.poke();
+    return decided as Approval;
+  }
+
+  async #rowOf(request: RunRequest, foreground: boolean): Promise<Run> {
+    const { principal, agent, callId, demo } = request;
+    if (principal.agents !== undefined && !principal.agents.includes(agent.agentId)) {
+      throw new Problem(agentProblems.agentNotAllowed, { detail: `The key may not call the agent "${agent.name}".` });
+    }
+    const { definition } = await this.#deps.versionOf(principal.tenantId, agent.agentId, agent.version);
+    const { sessionId: _, ...kept } = principal;
+    return newRun({
+      tenantId: principal.tenantId,
+      agentId: agent.agentId,
+      agentVersion: agent.version,
+      agentName: agent.name,
+      input: request.messages,
+      mode: principal.mode,
+      demo,
+      principal: kept,
+      guardrails: boundsOf(definition.guardrails),
+      createdAt: this.#deps.clock.now().toString(),
+      callId,
+      foreground,
+      ...(foreground ? {} : { status: 'queued' as const, fence: 0 }),
+    });
+  }
+
+  /** Takes a run out of whoever's hands and sets what was decided, with its event. */
+  #take(
+    run: Run,
+    from: readonly RunStatus[],
+    status: 'queued' | 'failed' | 'cancelled',
+    cause: Cause,
+    more: {
+      error?: NonNullable<Run['error']>;
+      data?: Record<string, unknown>;
+      also?: (tx: Parameters<typeof takeRun>[0]) => Promise<unknown>;
+    },
+  ): Promise<Run | undefined> {
+    const at = this.#deps.clock.now();
+    return this.#deps.db.forTenant(run.tenantId, async (tx) => {
+      const taken = await takeRun(tx, run.tenantId, run.id, from, {
+        status,
+        ...(more.error === undefined ? {} : { error: more.error }),
+        ...(status === 'queued' ? {} : { finishedAt: at.toString() }),
+      });
+      if (taken === undefined) return undefined;
+      await more.also?.(tx);
+      const because = becauseOf(cause);
+      if (more.data !== undefined) await append(tx, { ...runEvent(run, 'run.reviewed', more.data), ...because }, at);
+      await append(tx, { ...runEvent(run, `run.${status}`, { code: more.error?.code }), ...because }, at);
+      if (status !== 'queued') {
+        await cancelApprovals(tx, run.tenantId, run.id);
+        if (run.parentId !== null && (await wakeParent(tx, run.tenantId, run.parentId))) {
+          await append(tx, { ...runEvent(run, 'run.queued'), subject: { kind: 'run', id: run.parentId } }, at);
+        }
+      }
+      return taken;
+    });
+  }
+}

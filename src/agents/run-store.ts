@@ -1,0 +1,269 @@
+import type { Tx } from '#kernel/database';
+import { toJson } from './json-text.ts';
+import type { Run, RunStatus, Step } from './runs.ts';
+
+/** How long a run is held without a renewal, milliseconds of database time: a node silent that long is lost (house). */
+export const leaseMs = 5_000;
+
+const runColumns = `tenant_id, id, fence, status, agent_id, agent_version, agent_name, input, mode, demo, principal, call_id,
+  guardrails, foreground, parent_id, parent_seq, path, cancel_requested, model_steps, tokens, money, currency, active_ms, output, error,
+  created_at, finished_at`;
+const stepColumns =
+  'run_id, seq, kind, status, of_seq, of_call, tool, arguments, idempotency_key, result, usage, started_at, finished_at';
+const lease = `clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
+
+/** Writes a new run; false when the parent's step has one already. A running one is held by `nodeId` from here on. */
+export async function insertRun(tx: Tx, run: Run, nodeId: string): Promise<boolean> {
+  const rows = await tx.prepared(
+    'run-insert',
+    `INSERT INTO runs (tenant_id, id, fence, status, agent_id, agent_version, agent_name, input, mode, demo, principal, call_id,
+       guardrails, foreground, parent_id, parent_seq, path, lease_node, lease_expires_at, available_at, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+       CASE WHEN $4 = 'running' THEN $18::uuid END, CASE WHEN $4 = 'running' THEN ${lease} END, clock_timestamp(), $19)
+     ON CONFLICT (tenant_id, parent_id, parent_seq) DO NOTHING RETURNING id`,
+    [
+      run.tenantId,
+      run.id,
+      run.fence,
+      run.status,
+      run.agentId,
+      run.agentVersion,
+      run.agentName,
+      toJson(run.input),
+      run.mode,
+      run.demo,
+      toJson(run.principal),
+      run.callId,
+      toJson(run.guardrails),
+      run.foreground,
+      run.parentId,
+      run.parentSeq,
+      run.path,
+      nodeId,
+      run.createdAt,
+    ],
+  );
+  return rows.length === 1;
+}
+
+/** State of a run that a journal write sets together with a step. */
+export type RunState = Pick<
+  Run,
+  'status' | 'modelSteps' | 'tokens' | 'money' | 'currency' | 'activeMs' | 'output' | 'error' | 'finishedAt'
+>;
+
+/** The fence of every journal write: sets the run's state and holds it on. False: somebody else took over. */
+export async function holdRun(tx: Tx, run: Run, state: RunState, delayMs = 0): Promise<boolean> {
+  const rows = await tx.prepared('run-hold', `${holdSql} RETURNING id`, [...holdValues(run, state), delayMs]);
+  return rows.length === 1;
+}
+
+/** {@link holdRun} and one step in one statement. `written` is false when the step was done before (an outcome unknown until now). */
+export async function holdAndWrite(
+  tx: Tx,
+  run: Run,
+  state: RunState,
+  step: Step,
+): Promise<{ held: boolean; written: boolean }> {
+  const [row] = await tx.prepared<{ held: number; written: number }>(
+    'run-hold-write',
+    `WITH held AS (${holdSql} RETURNING tenant_id, id),
+     written AS (
+       INSERT INTO steps (tenant_id, run_id, seq, kind, status, of_seq, of_call, tool, arguments, idempotency_key, result, usage,
+         started_at, finished_at)
+       SELECT held.tenant_id, held.id, $14::int, $15::text, $16::text, $17::int, $18::int, $19::text, $20::jsonb, $21::text,
+         $22::jsonb, $23::jsonb, $24::timestamptz, $25::timestamptz FROM held
+       ON CONFLICT (tenant_id, run_id, seq) DO UPDATE SET status = excluded.status, result = excluded.result,
+         usage = excluded.usage, started_at = excluded.started_at, finished_at = excluded.finished_at
+         WHERE steps.status <> 'done'
+       RETURNING seq)
+     SELECT (SELECT count(*) FROM held)::int AS held, (SELECT count(*) FROM written)::int AS written`,
+    [
+      ...holdValues(run, state),
+      0,
+      step.seq,
+      step.kind,
+      step.status,
+      step.ofSeq,
+      step.ofCall,
+      step.tool,
+      jsonOrNull(step.arguments),
+      step.idempotencyKey,
+      jsonOrNull(step.result),
+      jsonOrNull(step.usage),
+      step.startedAt,
+      step.finishedAt,
+    ],
+  );
+  return { held: row?.held === 1, written: row?.written === 1 };
+}
+
+// available_at moves only for what is queued; a run that is not running holds no lease.
+const holdSql = `UPDATE runs SET status = $4::text, model_steps = $5, tokens = $6, money = $7, currency = $8, active_ms = $9,
+  output = $10, error = $11, finished_at = $12,
+  lease_expires_at = CASE WHEN $4::text = 'running' THEN ${lease} END,
+  lease_node = CASE WHEN $4::text = 'running' THEN lease_node END,
+  available_at = CASE WHEN $4::text = 'queued' THEN clock_timestamp() + $13::int * interval '1 millisecond' ELSE available_at END
+  WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND status = 'running'`;
+
+function holdValues(run: Run, state: RunState): unknown[] {
+  return [
+    run.tenantId,
+    run.id,
+    run.fence,
+    state.status,
+    state.modelSteps,
+    state.tokens,
+    state.money,
+    state.currency,
+    Math.round(state.activeMs),
+    jsonOrNull(state.output),
+    jsonOrNull(state.error),
+    state.finishedAt,
+  ];
+}
+
+function jsonOrNull(value: unknown): string | null {
+  return value === null || value === undefined ? null : toJson(value);
+}
+
+/** Changes what a person or a cancel decides: the fence rises, so that whoever drives the run stops. Undefined: not in one of `from`. */
+export async function takeRun(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  from: readonly RunStatus[],
+  to: { status: RunStatus; error?: Run['error']; finishedAt?: string },
+): Promise<Run | undefined> {
+  return tx.maybe<Run>(
+    `UPDATE runs SET fence = fence + 1, status = $4, foreground = false, lease_node = NULL, lease_expires_at = NULL,
+       available_at = clock_timestamp(), error = coalesce($5, error), finished_at = $6
+     WHERE tenant_id = $1 AND id = $2 AND status = ANY($3) RETURNING ${runColumns}`,
+    [tenantId, id, from, to.status, jsonOrNull(to.error), to.finishedAt ?? null],
+  );
+}
+
+/** A finished child wakes the run that waits for it. Locks the parent in every case: see {@link queueIfChildIsOver}. */
+export async function wakeParent(tx: Tx, tenantId: string, parentId: string): Promise<boolean> {
+  const row = await tx.maybe<{ woken: boolean }>(
+    `UPDATE runs SET status = CASE WHEN status = 'waiting' THEN 'queued' ELSE status END,
+       available_at = CASE WHEN status = 'waiting' THEN clock_timestamp() ELSE available_at END
+     WHERE tenant_id = $1 AND id = $2 RETURNING status = 'queued' AS woken`,
+    [tenantId, parentId],
+  );
+  return row?.woken === true;
+}
+
+/**
+ * Queues a run that was about to wait for a child that has ended meanwhile. Asked after the run's row is locked: a child that
+ * ends later finds it waiting and wakes it.
+ */
+export async function queueIfChildIsOver(tx: Tx, run: Run, seq: number): Promise<void> {
+  await tx.execute(
+    `UPDATE runs SET status = 'queued', available_at = clock_timestamp()
+     WHERE tenant_id = $1 AND id = $2 AND status = 'waiting' AND EXISTS (SELECT FROM runs child
+       WHERE child.tenant_id = $1 AND child.parent_id = $2 AND child.parent_seq = $3
+         AND child.status IN ('finished', 'failed', 'cancelled'))`,
+    [run.tenantId, run.id, seq],
+  );
+}
+
+/** The run that a parent's step started. */
+export function childOf(tx: Tx, tenantId: string, parentId: string, parentSeq: number): Promise<Run | undefined> {
+  return tx.maybe<Run>(`SELECT ${runColumns} FROM runs WHERE tenant_id = $1 AND parent_id = $2 AND parent_seq = $3`, [
+    tenantId,
+    parentId,
+    parentSeq,
+  ]);
+}
+
+/** Runs still open below a run. */
+export function openChildren(tx: Tx, tenantId: string, parentId: string): Promise<{ id: string }[]> {
+  return tx.query(
+    `SELECT id FROM runs WHERE tenant_id = $1 AND parent_id = $2 AND status IN ('queued', 'running', 'waiting', 'needs_review')`,
+    [tenantId, parentId],
+  );
+}
+
+/** Takes runs that nobody holds, of any tenant, oldest first; each with a fence of its own. For the service door `lease_keeper`. */
+export function claimRuns(tx: Tx, nodeId: string, limit: number): Promise<Run[]> {
+  return tx.prepared<Run>(
+    'runs-claim',
+    `UPDATE runs SET fence = runs.fence + 1, status = 'running', foreground = false, lease_node = $1, lease_expires_at = ${lease}
+     FROM (
+       SELECT tenant_id AS t, id AS i FROM runs
+       WHERE (status = 'queued' AND available_at <= clock_timestamp()) OR (status = 'running' AND lease_expires_at < clock_timestamp())
+       ORDER BY available_at LIMIT $2 FOR UPDATE SKIP LOCKED
+     ) free
+     WHERE runs.tenant_id = free.t AND runs.id = free.i
+     RETURNING ${runColumns}`,
+    [nodeId, limit],
+  );
+}
+
+/** Holds runs on; returns those still held under the given fences. For the service door `lease_keeper`. */
+export async function renewLeases(
+  tx: Tx,
+  held: readonly { tenantId: string; id: string; fence: number }[],
+): Promise<Map<string, { cancelRequested: boolean }>> {
+  const rows = await tx.prepared<{ id: string; cancelRequested: boolean }>(
+    'runs-renew',
+    `UPDATE runs SET lease_expires_at = ${lease} FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS h (t, i, f)
+     WHERE runs.tenant_id = h.t AND runs.id = h.i AND runs.fence = h.f AND runs.status = 'running'
+     RETURNING runs.id, runs.cancel_requested`,
+    [held.map((run) => run.tenantId), held.map((run) => run.id), held.map((run) => run.fence)],
+  );
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** Asks the holder of a run to end it; false when nobody holds it. */
+export async function requestCancel(tx: Tx, tenantId: string, id: string): Promise<boolean> {
+  const changed = await tx.execute(
+    `UPDATE runs SET cancel_requested = true
+     WHERE tenant_id = $1 AND id = $2 AND status = 'running' AND lease_expires_at > clock_timestamp()`,
+    [tenantId, id],
+  );
+  return changed === 1;
+}
+
+/** One run. */
+export function readRun(tx: Tx, tenantId: string, id: string): Promise<Run | undefined> {
+  return tx.maybe<Run>(`SELECT ${runColumns} FROM runs WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+}
+
+/** Steps of a run in order, those from `from` on. */
+export function readSteps(tx: Tx, tenantId: string, runId: string, from = 0): Promise<Step[]> {
+  return tx.query<Step>(
+    `SELECT ${stepColumns} FROM steps WHERE tenant_id = $1 AND run_id = $2 AND seq >= $3 ORDER BY seq`,
+    [tenantId, runId, from],
+  );
+}
+
+/** Runs of a tenant, newest first, below a cursor. */
+export function listRuns(
+  tx: Tx,
+  tenantId: string,
+  filter: { agentId?: string; status?: RunStatus; before?: string; limit: number },
+): Promise<Run[]> {
+  return tx.query<Run>(
+    `SELECT ${runColumns} FROM runs WHERE tenant_id = $1 AND ($2::uuid IS NULL OR agent_id = $2)
+       AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5`,
+    [tenantId, filter.agentId ?? null, filter.status ?? null, filter.before ?? null, filter.limit],
+  );
+}
+
+/** Ends a step that stands open by what a person says; false when it does not stand at one of `from`. */
+export async function decideStep(
+  tx: Tx,
+  tenantId: string,
+  runId: string,
+  seq: number,
+  to: { status: 'retry' | 'done'; result?: unknown; finishedAt?: string },
+): Promise<boolean> {
+  const changed = await tx.execute(
+    `UPDATE steps SET status = $4, result = $5, finished_at = $6
+     WHERE tenant_id = $1 AND run_id = $2 AND seq = $3 AND status IN ('intent', 'pending')`,
+    [tenantId, runId, seq, to.status, jsonOrNull(to.result), to.finishedAt ?? null],
+  );
+  return changed === 1;
+}

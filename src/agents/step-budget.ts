@@ -1,0 +1,179 @@
+import { add, type Decimal, formatDecimal, parseDecimal, subtract, toMicros, ZERO } from '#kernel/money';
+import { Problem } from '#kernel/problem';
+import type { Charge } from '#metering';
+import type { Message, ToolSpec } from '#models';
+import type {
+  Amounts,
+  BillingPort,
+  ModelTarget,
+  Quantities,
+  QuotaPort,
+  Reservation,
+  StepUsage,
+  Subjects,
+} from './ports.ts';
+import { agentProblems } from './problems.ts';
+import type { Run } from './runs.ts';
+
+const defaultOutputTokens = 4_096;
+const imageTokensUnknown = 16_384;
+const leastOutputTokens = 16;
+
+/** What a step may use, and what was set aside for it. `outputTokens` is the cap sent to the model. */
+export type StepBudget = { outputTokens: number; reserved: Amounts; reservation: Reservation };
+
+/** What is known of a step's money: decimal strings. */
+export type Priced = { price: string; currency: string } | null;
+
+/** Whom the limits of a run count. */
+export function subjectsOf(run: Run): Subjects {
+  const { principal } = run;
+  return {
+    tenantId: run.tenantId,
+    agentId: run.agentId,
+    ...(principal.kind === 'key' ? { keyId: principal.id } : {}),
+  };
+}
+
+/** What a run's usage is grouped and priced by. */
+export function dimensionsOf(run: Run, target?: ModelTarget): Record<string, string> {
+  return {
+    agent: run.agentId,
+    agentVersion: String(run.agentVersion),
+    ...(run.principal.kind === 'key' ? { key: run.principal.id } : {}),
+    ...(target === undefined ? {} : { provider: target.provider, model: `${target.provider}/${target.model}` }),
+  };
+}
+
+/**
+ * What one run costs by the plan; null for runs that another agent started: they are part of their caller's. It is set aside with
+ * each answer and settled with the last: a second reservation beside a step's would take a second slot of concurrency.
+ */
+export function runPriceOf(billing: BillingPort, run: Run): Priced {
+  return run.parentId === null ? billing.priceOf(run.tenantId, 'agent.run', dimensionsOf(run), { runs: 1 }) : null;
+}
+
+/** 422 that names the guardrail. */
+export function guardrailReached(name: string, limit: number | string, used: number | string): Problem {
+  return new Problem(agentProblems.guardrail, {
+    detail: `The run reached its guardrail ${name} of ${limit} (used ${used}).`,
+    headers: { 'x-should-retry': 'false' },
+    extra: { guardrail: name, limit, used },
+  });
+}
+
+/**
+ * Bounds a model step before it is made: output is cut down to what the run's guardrails leave, then an upper bound is set aside
+ * under the limits. Input is bounded by UTF-8 bytes (a token is at least one byte) + 16 per message; for the run's own
+ * guardrails it is estimated by the model's observed bytes per token. Throws 422 for a guardrail, 402/429 for a limit.
+ */
+export async function reserveModelStep(
+  deps: { quota: QuotaPort; billing: BillingPort },
+  run: Run,
+  target: ModelTarget,
+  messages: readonly Message[],
+  specs: readonly ToolSpec[],
+): Promise<StepBudget> {
+  const { maxTokens, maxMoney, maxOutputTokens } = run.guardrails;
+  const { bytes, images } = sizeOf(messages, specs);
+  const imageTokens = images * (target.maxImageTokens ?? imageTokensUnknown);
+  const inputBound = bytes + 16 * messages.length + imageTokens;
+  const inputEstimate = Math.ceil(bytes / Math.max(1, target.bytesPerToken)) + imageTokens;
+  let outputTokens = Math.min(
+    maxOutputTokens ?? target.maxOutputTokens ?? defaultOutputTokens,
+    target.maxOutputTokens ?? Number.MAX_SAFE_INTEGER,
+  );
+  if (maxTokens !== undefined) {
+    const left = maxTokens - run.tokens - inputEstimate;
+    if (left < Math.min(leastOutputTokens, outputTokens)) throw guardrailReached('maxTokens', maxTokens, run.tokens);
+    outputTokens = Math.min(outputTokens, left);
+  }
+  const dimensions = dimensionsOf(run, target);
+  const priceOf = (quantities: Quantities) => deps.billing.priceOf(run.tenantId, 'model.call', dimensions, quantities);
+  if (maxMoney !== undefined) {
+    const left = subtract(parseDecimal(maxMoney), parseDecimal(run.money));
+    for (;;) {
+      const priced = priceOf({ requests: 1, input_tokens: inputEstimate, output_tokens: outputTokens });
+      if (priced === null) throw withoutPrice(target.id);
+      if (parseDecimal(priced.price) <= left) break;
+      outputTokens = Math.floor(outputTokens / 2);
+      if (outputTokens < leastOutputTokens) throw guardrailReached('maxMoney', maxMoney, run.money);
+    }
+  }
+  const subjects = subjectsOf(run);
+  const bound = priceOf({ requests: 1, input_tokens: inputBound, output_tokens: outputTokens });
+  if (bound === null && deps.quota.hasMoneyLimit(subjects)) throw withoutPrice(target.id);
+  const reserved = { tokens: BigInt(inputBound + outputTokens), money: microsOf(bound) + microsOf(runPriceOf(deps.billing, run)) };
+  return { outputTokens, reserved, reservation: await deps.quota.reserve(subjects, reserved) };
+}
+
+/** Settles what a step used. A usage beyond what was set aside is taken as it is: the provider counts. */
+export function settle(reservation: Reservation, tokens: number, ...priced: readonly Priced[]): Charge[] {
+  const money = priced.reduce((sum, each) => sum + microsOf(each), 0n);
+  return reservation.settle({ tokens: BigInt(tokens), money });
+}
+
+/** Millionths, rounded up: what limits count in. */
+export function microsOf(priced: Priced): bigint {
+  return priced === null ? 0n : toMicros(parseDecimal(priced.price), 'ceil');
+}
+
+/** Money of a run after a step. */
+export function addMoney(
+  run: Pick<Run, 'money' | 'currency'>,
+  priced: Priced,
+): { money: string; currency: string | null } {
+  if (priced === null) return { money: run.money, currency: run.currency };
+  const sum: Decimal = add(parseDecimal(run.money), parseDecimal(priced.price));
+  return { money: sum === ZERO ? '0' : formatDecimal(sum), currency: priced.currency };
+}
+
+/** The usage row of a step or a run. */
+export function usageOf(
+  run: Run,
+  seq: number | 'run',
+  id: string,
+  what: {
+    type: StepUsage['type'];
+    quantities: Quantities;
+    target?: ModelTarget;
+    estimated?: boolean;
+    priced: Priced;
+    cost?: { cost: string; currency: string } | null;
+  },
+): StepUsage {
+  const { priced, cost } = what;
+  return {
+    tenantId: run.tenantId,
+    id,
+    source: `run/${run.id}/${seq}`,
+    type: what.type,
+    dimensions: dimensionsOf(run, what.target),
+    quantities: what.quantities,
+    demo: run.demo,
+    mode: run.mode,
+    ...(what.estimated ? { estimated: true } : {}),
+    ...(priced === null ? {} : { price: priced.price, currency: priced.currency }),
+    ...(cost === null || cost === undefined ? {} : { cost: cost.cost, costCurrency: cost.currency }),
+  };
+}
+
+function withoutPrice(model: string): Problem {
+  return new Problem(agentProblems.noPrice, {
+    detail: `${model} has no price in your plan, and a money limit applies.`,
+  });
+}
+
+/** UTF-8 bytes of what is sent, pictures counted apart. */
+function sizeOf(messages: readonly Message[], specs: readonly ToolSpec[]): { bytes: number; images: number } {
+  let images = 0;
+  const text = JSON.stringify(messages, (_name, value: unknown) => {
+    if (typeof value !== 'object' || value === null || (value as { type?: unknown }).type !== 'image') return value;
+    images++;
+    return undefined;
+  });
+  return {
+    bytes: Buffer.byteLength(text) + (specs.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(specs))),
+    images,
+  };
+}

@@ -1,0 +1,254 @@
+import type { FastifyInstance } from 'fastify';
+
+import { createDeliveryModule } from '#delivery';
+import { systemClock } from '#kernel/clock';
+import { Database } from '#kernel/database';
+import { createEgress, type Egress } from '#kernel/egress';
+import { LogFollower } from '#kernel/follower';
+import { healthRoutes } from '#kernel/health';
+import { kernelTables } from '#kernel/kernel-tables';
+import { Metrics } from '#kernel/metrics';
+import type { Module } from '#kernel/module';
+import { NodeKeeper } from '#kernel/node';
+import { Relay } from '#kernel/relay';
+import { Sealer } from '#kernel/seal';
+import { createServer } from '#kernel/server';
+import { Snapshots } from '#kernel/snapshot';
+import { SubscriberRunner } from '#kernel/subscribers';
+import { createMeteringModule } from '#metering';
+import { createModelsModule } from '#models';
+import { routeMessage } from '#models/router';
+import { createBillingModule } from '#platform/billing';
+import { createConsoleModule, serveConsole } from '#platform/console';
+import { createGatewayModule } from '#platform/gateway';
+import { createAuditModule } from '#security/audit';
+import { createAuthModule, inProcessHasher } from '#security/auth';
+import { createRbacModule } from '#security/rbac';
+import { createTenancyModule } from '#tenancy';
+import { createQuotaModule } from '#tenancy/quota';
+import { type AppConfig, readAppConfig } from './app/config.ts';
+import { freshStep } from './app/freshness.ts';
+import { gatewayPorts } from './app/gateway-ports.ts';
+import { Lifecycle } from './app/lifecycle.ts';
+import type { AppOptions } from './app/options.ts';
+
+export type { AppConfig, AppOptions };
+export { readAppConfig };
+
+/** The version of Lintel. */
+export const version = '0.1.0';
+
+/** Folders of every module's migrations. */
+export const migrationFolders: readonly URL[] = [
+  'kernel',
+  'metering',
+  'tenancy',
+  'tenancy/quota',
+  'security/auth',
+  'security/rbac',
+  'security/audit',
+  'models',
+  'agents',
+  'platform/billing',
+].map((module) => new URL(`./${module}/migrations/`, import.meta.url));
+
+/** A process of the house, put together. */
+export type App = Awaited<ReturnType<typeof createApp>>;
+
+/** Puts the modules together: the one place that knows them all. */
+export async function createApp(options: AppOptions) {
+  const { role, config, connector, log } = options;
+  const clock = options.clock ?? systemClock;
+  const serves = role === 'front' || role === 'both';
+  const _works = role === 'background' || role === 'both';
+
+  // Kernel
+  const sealer = new Sealer(options.rootKey);
+  const db = new Database({
+    connector,
+    poolSize: config.LINTEL_DATABASE_POOL,
+    onError: (error) => log.debug({ err: error }, 'a database connection broke'),
+  });
+  const snapshots = new Snapshots(db);
+  const follower = new LogFollower({ doors: db, connector, log });
+  const metrics = new Metrics();
+  const node = new NodeKeeper({
+    doors: db,
+    log,
+    role: serves ? 'front' : 'background',
+    version,
+    snapshotSeq: () => follower.seq,
+    ...(options.spoolDir === undefined ? {} : { spool: options.spoolDir }),
+  });
+  const common = { db, snapshots, clock, log, sealer, follower, nodeId: node.id };
+
+  // Who they are, what they may use
+  const tenancy = createTenancyModule({
+    ...common,
+    tables: () => [...kernelTables, ...modules.flatMap((module) => module.tables ?? [])],
+  });
+  const quota = createQuotaModule({
+    ...common,
+    connector,
+    tenants: tenancy.tenants,
+    config: { staleGraceSeconds: config.LINTEL_STALE_GRACE_SECONDS },
+  });
+  const metering = createMeteringModule({
+    ...common,
+    charges: quota.quota,
+    tenants: tenancy.tenants,
+    config: {
+      staleGraceSeconds: config.LINTEL_STALE_GRACE_SECONDS,
+      commitWindowMs: config.LINTEL_COMMIT_WINDOW_MS,
+      spoolFolder: options.spoolDir,
+      spoolMaxBytes: config.LINTEL_SPOOL_MAX_BYTES,
+    },
+  });
+
+  // Security, and how messages go out
+  const rbac = createRbacModule({
+    ...common,
+    permissions: () => modules.flatMap((module) => module.permissions ?? []),
+  });
+  const audit = createAuditModule({
+    ...common,
+    tenants: tenancy.tenants,
+    types: [
+      'tenancy.',
+      'quota.',
+      'auth.',
+      'rbac.',
+      'security.',
+      'models.',
+      'agents.agent.',
+      'agents.tool.',
+      'agents.approval.',
+      'billing.',
+    ],
+  });
+  const delivery = createDeliveryModule({ config, log });
+  const auth = createAuthModule({
+    ...common,
+    config,
+    rbac: rbac.manager,
+    tenants: tenancy,
+    hasher: options.hasher ?? inProcessHasher(),
+    mailer: delivery.mailer,
+    baseUrl: () => options.baseUrl,
+    refused: (refusal) => audit.signInRefused(refusal),
+  });
+
+  // Models, agents, money
+  const egress: Egress = createEgress({ allow: () => models.egressAllow(), log });
+  const models = createModelsModule({ ...common, egress, routeMessage, environment: options.environment ?? {} });
+  const billing = createBillingModule({ ...common, usage: metering.metering, tenants: tenancy.tenants });
+
+  // The platform
+  const upstream = gatewayPorts({
+    rbac,
+    models,
+    egress,
+    quota: quota.quota,
+    billing,
+    metering: metering.metering,
+    tenancy,
+  });
+  const gateway = createGatewayModule({
+    ports: upstream.ports,
+    agents: { serve: async () => undefined, list: () => [] },
+    config: {
+      headersTimeoutMs: config.LINTEL_UPSTREAM_HEADERS_SECONDS * 1000,
+      bodyTimeoutMs: config.LINTEL_UPSTREAM_IDLE_SECONDS * 1000,
+      maxAnswerBytes: config.LINTEL_UPSTREAM_MAX_BYTES,
+      defaultOutputCap: config.LINTEL_DEFAULT_OUTPUT_TOKENS,
+      maxBodyBytes: config.LINTEL_MAX_BODY_BYTES,
+    },
+  });
+  const console = createConsoleModule({
+    ...common,
+    metering: metering.metering,
+    tenantName: (tenantId) => tenancy.tenants.get(tenantId)?.name,
+    authorize: (principal, permission, area) => rbac.decide(principal, permission, area),
+    stillValid: (principal) =>
+      auth.manager.stillValid(principal) && tenancy.tenants.get(principal.tenantId)?.status === 'active',
+  });
+
+  const modules: readonly Module[] = [
+    tenancy,
+    quota,
+    metering,
+    rbac,
+    audit,
+    delivery,
+    auth,
+    models,
+    billing,
+    gateway,
+    console,
+  ];
+  const health = healthRoutes({
+    follower,
+    database: db,
+    metrics,
+    checks: modules.flatMap((module) => module.checks ?? []),
+    draining: () => lifecycle.draining,
+  });
+
+  let server: FastifyInstance | undefined;
+  if (serves) {
+    server = await createServer({
+      routes: [...health, ...modules.flatMap((module) => module.routes ?? [])],
+      steps: {
+        fresh: freshStep(follower, config.LINTEL_STALE_GRACE_SECONDS),
+        authenticate: (arrival) => auth.authenticate(arrival),
+        admitTenant: (principal) => tenancy.admit(principal),
+        authorize: (principal, permission, area) => rbac.decide(principal, permission, area),
+        rateLimit: (principal) =>
+          quota.quota.takeRequest({
+            tenantId: principal.tenantId,
+            ...(principal.kind === 'key' ? { keyId: principal.id } : {}),
+          }),
+        refused: (refusal) => audit.refused(refusal),
+      },
+      database: db,
+      log,
+      maxBodyBytes: config.LINTEL_MAX_BODY_BYTES,
+      trustedProxies: config.LINTEL_TRUSTED_PROXY,
+      version,
+      onAnswer: ({ operationId, status, seconds }) => {
+        metrics.observe('lintel_http_seconds', 'Time to answer by operation.', { operation: operationId }, seconds);
+        metrics.count('lintel_http_answers_total', 'Answers by operation and status.', {
+          operation: operationId,
+          status: String(status),
+        });
+      },
+    });
+    if (options.consoleDir !== undefined) await serveConsole(server, options.consoleDir);
+  }
+
+  const lifecycle = new Lifecycle({
+    role,
+    db,
+    sealer,
+    relay: new Relay({ connector, log }),
+    follower,
+    snapshots,
+    node,
+    modules,
+    subscribers: new SubscriberRunner({ db, log, subscribers: modules.flatMap((module) => module.subscribers ?? []) }),
+    server,
+    closeOutside: async () => {
+      await upstream.close();
+      await egress.close();
+    },
+  });
+  return {
+    nodeId: node.id,
+    server,
+    modules,
+    db,
+    services: { tenancy, quota, metering, rbac, audit, auth, models, billing, console },
+    start: () => lifecycle.start(),
+    close: () => lifecycle.close(),
+  };
+}

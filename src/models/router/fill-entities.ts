@@ -1,0 +1,134 @@
+import type { Slot, SlotForm } from './describe-slots.ts';
+import { around, type Claim, type Draft, grantClaims, nearness, openSlots } from './draft.ts';
+import type { Entity } from './read-entities.ts';
+import { findTimeZone } from './read-time-zones.ts';
+import { currencyOfWord } from './read-units.ts';
+import type { Span } from './types.ts';
+
+const FORMS: { readonly [kind in Entity['kind']]?: SlotForm } = {
+  email: 'email',
+  url: 'url',
+  uuid: 'uuid',
+  phone: 'phone',
+};
+const TO_BEFORE = /(?:to|into|in|as|成|为|到|兑|换)\s*$/i;
+const SPOKEN_OPERATORS: readonly (readonly [RegExp, string])[] = [
+  [/\s*(?:plus|加上?)\s*/gi, ' + '],
+  [/\s*(?:minus|减去?)\s*/gi, ' - '],
+  [/\s*(?:times|multiplied by|乘以?|[×✕])\s*/gi, ' * '],
+  [/\s*(?:divided by|除以|÷)\s*/gi, ' / '],
+];
+
+const OPERATOR = String.raw`\s*(?:[+\-*/×✕÷^]|plus|minus|times|multiplied by|divided by|加上?|减去?|乘以?|除以)\s*`;
+const OPERAND = String.raw`[(\s]*-?\d[\d.,]*%?[)\s]*`;
+const SUM = new RegExp(`${OPERAND}(?:${OPERATOR}${OPERAND})+`, 'gi');
+
+/** Fills the slots whose values are told by their form: addresses, identifiers, phone numbers, currencies, time zones, sums. */
+export function fillEntities(draft: Draft): void {
+  const claims: Claim[] = [];
+  for (const slot of openSlots(draft, () => true)) {
+    if (slot.form === 'currency') claims.push(...claimCurrencies(draft, slot));
+    else if (slot.form === 'timezone') claims.push(...claimTimeZone(draft, slot));
+    else if (slot.form === 'expression') claims.push(...claimExpression(draft, slot));
+    else for (const entity of draft.message.entities) claims.push(...claimEntity(draft, slot, entity));
+    if (slot.form === 'code') claims.push(...claimNumbers(draft, slot), ...claimCapitals(draft, slot));
+  }
+  grantClaims(draft, claims);
+}
+
+function claimEntity(draft: Draft, slot: Slot, entity: Entity): Claim[] {
+  const near = nearness(draft, slot, entity) - entity.start / 100_000;
+  if (FORMS[entity.kind] === slot.form)
+    return [{ slot, span: entity, value: entity.value, score: 3 + near + (slot.required ? 1 : 0) }];
+  if (slot.form === 'phone' && entity.kind === 'code' && /^\d{5,}$/.test(entity.value))
+    return [{ slot, span: entity, value: entity.value, score: 2 + near }];
+  if (slot.form !== 'code') return [];
+  const value = codeValue(slot, entity.value);
+  if (value === undefined) return [];
+  if (entity.kind === 'code' || (entity.kind === 'handle' && slot.pattern !== undefined))
+    return [
+      { slot, span: entity, value, score: (slot.pattern === undefined ? 2 : 6) + near + (slot.required ? 1 : 0) },
+    ];
+  const likely =
+    entity.kind === 'uuid' ||
+    (entity.kind === 'phone' && near > 0) ||
+    (entity.kind === 'quote' && (near > 1 || slot.pattern !== undefined));
+  return likely ? [{ slot, span: entity, value, score: 1.5 + near }] : [];
+}
+
+/** An identifier as the slot's pattern wants it: as written, without its number sign, or in capitals. */
+function codeValue(slot: Slot, raw: string): string | undefined {
+  const bare = raw.replace(/^#/, '');
+  if (slot.pattern === undefined) return bare;
+  return [raw, bare, bare.toUpperCase()].find((variant) => slot.pattern?.(variant));
+}
+
+/** `order 42`, 订单42: a short number is an identifier only where its label stands beside it. */
+function claimNumbers(draft: Draft, slot: Slot): Claim[] {
+  return draft.message.numbers.flatMap((number) => {
+    const raw = draft.message.text.slice(number.digits.start, number.digits.end);
+    const near = nearness(draft, slot, number.digits);
+    const value = codeValue(slot, raw);
+    return /^\d+$/.test(raw) && value !== undefined && (near >= 1 || slot.pattern !== undefined)
+      ? [{ slot, span: number.digits, value, score: 1 + near }]
+      : [];
+  });
+}
+
+/** `promo code SUMMER`, `AAPL`: a word in capitals beside its label. */
+function claimCapitals(draft: Draft, slot: Slot): Claim[] {
+  return draft.message.tokens.flatMap((token) => {
+    if (!/^[A-Z]{2,12}$/.test(token.text)) return [];
+    const near = nearness(draft, slot, token);
+    const value = codeValue(slot, token.text);
+    return value !== undefined && (near >= 1.5 || slot.pattern !== undefined)
+      ? [{ slot, span: token, value, score: near + (slot.pattern === undefined ? 0 : 2) }]
+      : [];
+  });
+}
+
+function claimCurrencies(draft: Draft, slot: Slot): Claim[] {
+  const { numbers, tokens } = draft.message;
+  const claims: Claim[] = [];
+  const add = (span: Span, value: string, besideNumber: boolean): void => {
+    const to = TO_BEFORE.test(around(draft, span).before);
+    const side = slot.side === undefined ? 0 : (slot.side === 'to') === (to || !besideNumber) ? 2 : 0;
+    claims.push({
+      slot,
+      span,
+      value,
+      score: 2 + side + (besideNumber ? 0.5 : 0) + nearness(draft, slot, span) / 3 - span.start / 10_000,
+    });
+  };
+  for (const number of numbers) {
+    if (number.currency === undefined) continue;
+    const beside =
+      number.start < number.digits.start
+        ? { start: number.start, end: number.digits.start }
+        : { start: number.digits.end, end: number.end };
+    add(beside, number.currency, true);
+  }
+  for (const token of tokens) {
+    const code = currencyOfWord(token.text);
+    if (
+      code !== undefined &&
+      !numbers.some((number) => number.currency !== undefined && number.start <= token.start && token.end <= number.end)
+    )
+      add(token, code, false);
+  }
+  return claims;
+}
+
+function claimTimeZone(draft: Draft, slot: Slot): Claim[] {
+  const zone = findTimeZone(draft.message.text);
+  return zone === undefined ? [] : [{ slot, span: zone, value: zone.zone, score: 3 + nearness(draft, slot, zone) }];
+}
+
+/** A sum in digits or words, with the operators a calculator reads. */
+function claimExpression(draft: Draft, slot: Slot): Claim[] {
+  return [...draft.message.text.matchAll(SUM)].flatMap((match) => {
+    const value = SPOKEN_OPERATORS.reduce((sum, [words, operator]) => sum.replace(words, operator), match[0]).trim();
+    const span = { start: match.index, end: match.index + match[0].length };
+    return /[+\-*/^]/.test(value) ? [{ slot, span, value, score: 3 + value.length / 100 }] : [];
+  });
+}

@@ -1,0 +1,103 @@
+import { isContent, trim } from './capture-text.ts';
+import type { Slot } from './describe-slots.ts';
+import { assign, type Draft, isUsed, openSlots } from './draft.ts';
+import type { Role } from './slot-roles.ts';
+import type { Token } from './tokenize.ts';
+import type { Span } from './types.ts';
+
+/** Roles a leftover phrase goes to first; names of people need a cue or a capital letter. */
+const LEFTOVER_ORDER: readonly Role[] = [
+  'topic',
+  'task',
+  'item',
+  'place',
+  'destination',
+  'symbol',
+  'title',
+  'person',
+  'other',
+  'body',
+  'reason',
+  'origin',
+  'language',
+];
+const LIST_SEPARATORS = /\s*(?:,|，|、|;|；|&|\band\b|(?<=\p{Script=Han})[和与跟及](?=\p{Script=Han}))\s*/u;
+
+const PRONOUN =
+  /^(?:me|you|him|her|it|them|us|this|that|these|those|everyone|someone|something|my|your|我|你|他|她|它|我们|他们|这个|那个|这|那|自己|大家)$/i;
+/** Gives each required text slot that no cue filled the longest run of words that nothing else explains. */
+export function fillLeftovers(draft: Draft): void {
+  const slots = openSlots(draft, (slot) => slot.form === 'text' && slot.required).sort(byLeftoverOrder);
+  for (const slot of slots) fillLeftover(draft, slot);
+}
+
+/** Tells whether a captured text only points at something. */
+export function isPronoun(text: string): boolean {
+  return PRONOUN.test(text);
+}
+
+/** Splits a captured list into its members. */
+export function splitList(text: string): string[] {
+  return text
+    .split(LIST_SEPARATORS)
+    .map((part) => part.replace(/^(?:and|or|the|a|an)\s+/i, '').trim())
+    .filter((part) => part !== '');
+}
+
+/** A captured text as the slot takes it: split where the slot is a list. */
+export function wrap(slot: Slot, value: string): unknown {
+  return slot.list ? splitList(value) : value;
+}
+
+function byLeftoverOrder(a: Slot, b: Slot): number {
+  return LEFTOVER_ORDER.indexOf(a.role) - LEFTOVER_ORDER.indexOf(b.role);
+}
+
+/** The longest run of words that neither the tool nor another argument explains. */
+function fillLeftover(draft: Draft, slot: Slot): void {
+  const { tokens, text } = draft.message;
+  let best: { span: Span; size: number } | undefined;
+  let start = -1;
+  let last = -1;
+  let size = 0;
+  const close = (): void => {
+    if (size > 0) {
+      const span = trim(text, (tokens[start] as Token).start, (tokens[last] as Token).end);
+      if (span !== undefined && (best === undefined || size > best.size)) best = { span, size };
+    }
+    size = 0;
+  };
+  for (const [i, token] of tokens.entries()) {
+    const blocked = isUsed(draft, token) || /^[,.;!?，。；！？\n]$/.test(token.text);
+    if (blocked) close();
+    else if (isContent(draft, token)) {
+      if (size === 0) start = i;
+      last = i;
+      size++;
+    } else if (size > 0 && ENDS_LEFTOVER.has(token.lower)) close();
+  }
+  close();
+  if (best === undefined) return;
+  const value = text.slice(best.span.start, best.span.end);
+  if (PRONOUN.test(value) || value.length > slot.maxLength || /^\p{Script=Han}$/u.test(value)) return;
+  const needsName = slot.role === 'person' || slot.role === 'origin' || slot.role === 'title';
+  if (needsName && /^\p{Ll}/u.test(value)) return;
+  assign(draft, slot, wrap(slot, value), best.span);
+}
+
+const ENDS_LEFTOVER: ReadonlySet<string> = new Set([
+  'for',
+  'from',
+  'to',
+  'at',
+  'in',
+  'on',
+  'with',
+  'by',
+  'into',
+  '把',
+  '给',
+  '从',
+  '到',
+  '在',
+]);

@@ -1,0 +1,79 @@
+import { continueAsk } from './continue-ask.ts';
+import { decide, type Pending } from './decide.ts';
+import { ROUTER_MESSAGES } from './messages.ts';
+import { createToolIndex, type ToolIndex } from './rank-tools.ts';
+import { readMessage } from './read-message.ts';
+import { renderResult } from './render-result.ts';
+import { detectLanguage } from './tokenize.ts';
+import type { Language, RouterDecision, RouterMessage, RouterTool } from './types.ts';
+
+export type { ToolIndex } from './rank-tools.ts';
+export type { JsonSchema, RouterArguments, RouterDecision, RouterMessage, RouterTool } from './types.ts';
+
+/** What the router decides on. */
+export type RouterInput = {
+  readonly messages: readonly RouterMessage[];
+  /** The tools on offer, or the index prepared of them once with `prepareTools`. */
+  readonly tools: readonly RouterTool[] | ToolIndex;
+  readonly now: Temporal.Instant;
+  /** IANA time zone in which dates are meant. */
+  readonly timeZone: string;
+  /** The agent's instructions: they set the language of an answer that the conversation leaves open. */
+  readonly instructions?: string;
+};
+
+/** Turns of the conversation before these are not read. */
+const MAX_TURNS = 40;
+/** Tool results shown in one answer. */
+const MAX_RESULTS = 20;
+
+/**
+ * Decides the next step of a conversation without a model: which tool to call with which arguments, what to ask for, that no
+ * tool fits, or how to show the results that end the conversation. Deterministic: the same input gives the same decision.
+ * Throws a `RangeError` when the time zone is unknown.
+ */
+export function routeMessage(input: RouterInput): RouterDecision {
+  const index = 'postings' in input.tools ? input.tools : createToolIndex(input.tools);
+  const turns = input.messages.slice(-MAX_TURNS);
+  const language = languageOf(turns, input.instructions);
+  const messages = ROUTER_MESSAGES[language];
+  const last = turns.findLastIndex((turn) => turn.role !== 'tool');
+  const results = turns.slice(last + 1);
+  if (results.length > 0) {
+    return {
+      kind: 'answer',
+      text: results
+        .slice(-MAX_RESULTS)
+        .map((turn) => renderResult(turn.content, messages))
+        .join('\n\n'),
+    };
+  }
+  const now = input.now.toZonedDateTimeISO(input.timeZone);
+  let pending: Pending | undefined;
+  let decision: RouterDecision = { kind: 'none', text: messages.noTool };
+  for (const turn of turns) {
+    if (turn.role === 'assistant')
+      pending = pending !== undefined && turn.content.trim() === pending.text ? pending : undefined;
+    if (turn.role !== 'user') continue;
+    const message = readMessage(turn.content, now);
+    const step =
+      continueAsk(index, message, pending, message.language ?? language) ??
+      decide(index, message, message.language ?? language);
+    decision = step.decision;
+    pending = step.pending;
+  }
+  return decision;
+}
+
+/** Prepares a tool list for many messages; the cost grows with the schemas, so keep the answer as long as the list is the same. */
+export function prepareTools(tools: readonly RouterTool[]): ToolIndex {
+  return createToolIndex(tools);
+}
+
+function languageOf(turns: readonly RouterMessage[], instructions: string | undefined): Language {
+  for (const turn of turns.toReversed()) {
+    const language = turn.role === 'user' ? detectLanguage(turn.content) : undefined;
+    if (language !== undefined) return language;
+  }
+  return detectLanguage(instructions ?? '') ?? 'en';
+}

@@ -1,0 +1,168 @@
+import { findConcepts } from './concepts.ts';
+import { describeSlots, type Slot } from './describe-slots.ts';
+import type { ReadMessage } from './read-message.ts';
+import { isStopWord } from './stop-words.ts';
+import { firstTokenFrom, splitIdentifier, type Token, tokenize } from './tokenize.ts';
+import { overlaps, type RouterTool, type Span } from './types.ts';
+
+/** A tool with what ranking and filling need of it, computed once per tool list. */
+export type ToolEntry = {
+  readonly tool: RouterTool;
+  readonly slots: readonly Slot[];
+  /** Stems of the words in the tool's name and description: they name the request, not its arguments. */
+  readonly vocabulary: ReadonlySet<string>;
+  readonly concepts: ReadonlySet<number>;
+  readonly nameTerms: ReadonlySet<string>;
+};
+
+/** A tool list prepared for ranking; make one with `createToolIndex` and keep it as long as the list is the same. */
+export type ToolIndex = {
+  readonly entries: readonly ToolEntry[];
+  readonly postings: ReadonlyMap<string, readonly { readonly entry: number; readonly weight: number }[]>;
+};
+
+/** A tool's match with a message. */
+export type RankedTool = {
+  readonly entry: ToolEntry;
+  readonly score: number;
+  /** Weight of the message terms the tool holds, by the tokens they come from. */
+  readonly matched: readonly { readonly span: Span; readonly weight: number }[];
+};
+
+type Term = { readonly key: string; readonly span: Span; readonly weight: number };
+
+const FIELD_WEIGHTS = { name: 2.5, description: 1.4, parameter: 0.8, hint: 0.4, option: 0.7 };
+const CONCEPT_WEIGHT = 0.7;
+const SINGLE_CHARACTER_WEIGHT = 0.35;
+const QUOTED_WEIGHT = 0.15;
+/** BM25's saturation and length normalisation (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009). */
+const K1 = 1.2;
+const B = 0.4;
+/** Tools that are imagined beside the list, so that the weights of a word mean the same for one tool as for thirty. */
+const BACKGROUND_TOOLS = 20;
+const MAX_DESCRIPTION_CHARS = 2_000;
+const MAX_QUERY_TERMS = 400;
+
+/** Prepares a tool list for ranking. Cost grows with the text of the schemas, so callers cache the answer per list. */
+export function createToolIndex(tools: readonly RouterTool[]): ToolIndex {
+  const entries: ToolEntry[] = [];
+  const documents: Map<string, number>[] = [];
+  for (const tool of tools) {
+    const slots = describeSlots(tool.inputSchema);
+    const name = splitIdentifier(tool.name).join(' ');
+    const heading = tokenize(`${name}. ${tool.description.slice(0, MAX_DESCRIPTION_CHARS)}`);
+    const weights = new Map<string, number>();
+    addTerms(weights, termsOf(tokenize(name), true), FIELD_WEIGHTS.name);
+    addTerms(
+      weights,
+      termsOf(tokenize(tool.description.slice(0, MAX_DESCRIPTION_CHARS)), true),
+      FIELD_WEIGHTS.description,
+    );
+    for (const slot of slots) {
+      addTerms(weights, termsOf(tokenize(splitIdentifier(slot.name).join(' ')), true), FIELD_WEIGHTS.parameter);
+      addTerms(weights, termsOf(tokenize(slot.description.slice(0, 400)), true), FIELD_WEIGHTS.hint);
+      for (const option of slot.options.slice(0, 50))
+        addTerms(
+          weights,
+          termsOf(tokenize(splitIdentifier(String(option.value)).join(' ')), true),
+          FIELD_WEIGHTS.option,
+        );
+    }
+    documents.push(weights);
+    entries.push({
+      tool,
+      slots,
+      vocabulary: new Set(heading.filter((token) => token.kind !== 'mark').map((token) => token.stem)),
+      concepts: new Set(findConcepts(heading).map((hit) => hit.concept)),
+      nameTerms: new Set(termsOf(tokenize(name), true).map((term) => term.key)),
+    });
+  }
+  return { entries, postings: weigh(documents) };
+}
+
+/** The tools that share words with a message, best first, by BM25 over words, CJK bigrams and concepts. */
+export function rankTools(index: ToolIndex, message: ReadMessage): RankedTool[] {
+  const scores = new Map<number, { score: number; matched: { span: Span; weight: number }[] }>();
+  for (const term of queryTerms(message)) {
+    for (const { entry, weight } of index.postings.get(term.key) ?? []) {
+      const known = scores.get(entry) ?? { score: 0, matched: [] };
+      known.score += weight * term.weight;
+      known.matched.push({ span: term.span, weight: weight * term.weight });
+      scores.set(entry, known);
+    }
+  }
+  return [...scores]
+    .map(([entry, { score, matched }]) => ({ entry: index.entries[entry] as ToolEntry, score, matched }))
+    .sort((a, b) => b.score - a.score);
+}
+
+/** The message's terms, each once, quoted text and addresses weighing little. */
+function queryTerms(message: ReadMessage): Term[] {
+  const terms = new Map<string, Term>();
+  const aside = [...message.entities, ...message.temporals(false).dates];
+  for (const term of termsOf(message.tokens, false).slice(0, MAX_QUERY_TERMS)) {
+    const place = aside.some((span) => overlaps(span, term.span)) ? QUOTED_WEIGHT : earliness(message, term.span);
+    const weighed = { ...term, weight: term.weight * place };
+    const known = terms.get(term.key);
+    if (known === undefined || known.weight < weighed.weight) terms.set(term.key, weighed);
+  }
+  return [...terms.values()];
+}
+
+/** A request says what it wants first and its details after: words past the first dozen weigh half. */
+function earliness(message: ReadMessage, span: Span): number {
+  const place = firstTokenFrom(message.tokens, span.start);
+  return place < 5 ? 1.2 : place < 12 ? 1 : place < 40 ? 0.7 : 0.4;
+}
+
+/** Words, CJK bigrams and single characters, and concepts of a text. Every character of a tool's text counts, of a message only the one-character words. */
+function termsOf(tokens: readonly Token[], ofTool: boolean): Term[] {
+  const terms: Term[] = [];
+  for (const [i, token] of tokens.entries()) {
+    if (token.kind === 'mark' || token.kind === 'number' || isStopWord(token.lower)) continue;
+    const span = { start: token.start, end: token.end };
+    if (token.kind === 'word') {
+      terms.push({ key: token.stem, span, weight: 1 });
+      continue;
+    }
+    const chars = [...token.text];
+    for (let c = 0; c + 1 < chars.length; c++) terms.push({ key: `${chars[c]}${chars[c + 1]}`, span, weight: 1 });
+    const next = tokens[i + 1];
+    const touches = next !== undefined && next.kind === 'cjk' && next.start === token.end && !isStopWord(next.lower);
+    if (touches)
+      terms.push({
+        key: `${chars.at(-1)}${next.text.charAt(0)}`,
+        span: { start: token.start, end: next.end },
+        weight: 0.5,
+      });
+    if (ofTool || chars.length === 1)
+      for (const char of chars) terms.push({ key: char, span, weight: SINGLE_CHARACTER_WEIGHT });
+  }
+  for (const hit of findConcepts(tokens))
+    terms.push({ key: `~${hit.concept}`, span: { start: hit.start, end: hit.end }, weight: CONCEPT_WEIGHT });
+  return terms;
+}
+
+function addTerms(weights: Map<string, number>, terms: readonly Term[], fieldWeight: number): void {
+  for (const { key, weight } of terms) weights.set(key, (weights.get(key) ?? 0) + weight * fieldWeight);
+}
+
+function weigh(documents: readonly ReadonlyMap<string, number>[]): Map<string, { entry: number; weight: number }[]> {
+  const lengths = documents.map((weights) => weights.values().reduce((sum, weight) => sum + weight, 0));
+  const average = lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.length);
+  const postings = new Map<string, { entry: number; weight: number }[]>();
+  for (const [entry, weights] of documents.entries()) {
+    const norm = K1 * (1 - B + (B * (lengths[entry] ?? 0)) / Math.max(1, average));
+    for (const [key, frequency] of weights) {
+      const list = postings.get(key) ?? [];
+      list.push({ entry, weight: (frequency * (K1 + 1)) / (frequency + norm) });
+      postings.set(key, list);
+    }
+  }
+  const total = documents.length + BACKGROUND_TOOLS;
+  for (const list of postings.values()) {
+    const idf = Math.log(1 + (total - list.length + 0.5) / (list.length + 0.5));
+    for (const posting of list) posting.weight *= idf;
+  }
+  return postings;
+}

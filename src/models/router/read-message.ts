@@ -1,0 +1,51 @@
+import { type ConceptHit, findConcepts } from './concepts.ts';
+import { type DateSpan, readTemporals, type Temporals } from './read-dates.ts';
+import { type Entity, readEntities } from './read-entities.ts';
+import { type NumberSpan, readNumbers } from './read-numbers.ts';
+import { detectLanguage, MAX_MESSAGE_CHARS, normalizeText, type Token, tokenize } from './tokenize.ts';
+import { type Language, overlaps } from './types.ts';
+
+/** A user's message with everything that can be told without knowing a tool. */
+export type ReadMessage = {
+  readonly text: string;
+  /** What follows the part that is read: the end of a long body, which only running text and quotes take in. */
+  readonly tail: string;
+  readonly tokens: readonly Token[];
+  readonly concepts: readonly ConceptHit[];
+  readonly entities: readonly Entity[];
+  /** Numbers outside dates, times and identifiers. */
+  readonly numbers: readonly NumberSpan[];
+  readonly language: Language | undefined;
+  readonly now: Temporal.ZonedDateTime;
+  /** Dates and durations; `past` reads `on Friday` as the last one. */
+  readonly temporals: (past: boolean) => Temporals;
+};
+
+/** Reads a message once; every later step works on this. */
+export function readMessage(raw: string, now: Temporal.ZonedDateTime): ReadMessage {
+  const whole = normalizeText(raw);
+  const text = whole.slice(0, MAX_MESSAGE_CHARS);
+  const tail = whole.slice(MAX_MESSAGE_CHARS);
+  const tokens = tokenize(text);
+  const entities = readEntities(text, tail);
+  const allNumbers = readNumbers(text, entities);
+  const cache = new Map<boolean, Temporals>();
+  const temporals = (past: boolean): Temporals => {
+    const known = cache.get(past) ?? readTemporals(text, allNumbers, entities, now, past);
+    cache.set(past, known);
+    return known;
+  };
+  const inDate = (number: NumberSpan, dates: readonly DateSpan[]): boolean =>
+    dates.some((date) => overlaps(date, number.digits));
+  return {
+    text,
+    tail,
+    tokens,
+    entities,
+    now,
+    temporals,
+    concepts: findConcepts(tokens),
+    numbers: allNumbers.filter((number) => !inDate(number, temporals(false).dates)),
+    language: detectLanguage(text),
+  };
+}

@@ -1,0 +1,16 @@
+import type { EventType } from '#kernel/module';
+
+/** What audit publishes: refusals, which no other module tells of. The subject is the tenant. */
+export const events: readonly EventType[] = [
+  {
+    type: 'security.request.refused',
+    version: 1,
+    description:
+      'Requests of one principal or address were refused for one reason within one second. data: step, problem, operationId of the first, count.',
+  },
+  {
+    type: 'security.sign_in.refused',
+    version: 1,
+    description: 'Sign-ins to one account from one address failed within one second. data: email, reason, count.',
+  },
+];

@@ -1,0 +1,43 @@
+import type { Tx } from '#kernel/database';
+
+/**
+ * Counts one attempt unless the key is blocked; returns until when it is. An attempt beyond the free ones is let through and
+ * blocks those after it for 2, 4, 8 … seconds. A day without attempts starts over.
+ */
+export async function countAttempt(
+  tx: Tx,
+  key: string,
+  free: number,
+  longestSeconds: number,
+  now: string,
+): Promise<string | undefined> {
+  const counted = await tx.query(
+    `INSERT INTO login_throttles AS t (key, failures, last_at) VALUES ($1, 1, $2)
+     ON CONFLICT (key) DO UPDATE SET
+       failures = CASE WHEN t.last_at < $2::timestamptz - interval '24 hours' THEN 1 ELSE t.failures + 1 END,
+       last_at = $2,
+       blocked_until = CASE WHEN t.last_at >= $2::timestamptz - interval '24 hours' AND t.failures + 1 >= $3
+         THEN $2::timestamptz + least($4, 2 ^ least(t.failures + 2 - $3, 20)) * interval '1 second' END
+     WHERE t.blocked_until IS NULL OR t.blocked_until <= $2
+     RETURNING 1`,
+    [key, now, free, longestSeconds],
+  );
+  if (counted.length > 0) return undefined;
+  const row = await tx.one<{ blockedUntil: string }>('SELECT blocked_until FROM login_throttles WHERE key = $1', [key]);
+  return row.blockedUntil;
+}
+
+/** Deletes a counter. */
+export async function clearFailures(tx: Tx, key: string): Promise<void> {
+  await tx.execute('DELETE FROM login_throttles WHERE key = $1', [key]);
+}
+
+/** Takes one attempt back. */
+export async function forgiveAttempt(tx: Tx, key: string): Promise<void> {
+  await tx.execute('UPDATE login_throttles SET failures = greatest(failures - 1, 0) WHERE key = $1', [key]);
+}
+
+/** Deletes counters untouched since a moment. */
+export function purgeThrottles(tx: Tx, before: string): Promise<number> {
+  return tx.execute('DELETE FROM login_throttles WHERE last_at < $1', [before]);
+}

@@ -1,0 +1,49 @@
+import OpenAI from 'openai';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { startTestApp, type TestApp, type TestTenant } from '#test/app';
+import { DOUBLE_KEY, type OpenAiDouble, startOpenAiDouble } from '#test/openai-double';
+
+let t: TestApp;
+let double: OpenAiDouble;
+let acme: TestTenant;
+
+beforeAll(async () => {
+  double = await startOpenAiDouble();
+  t = await startTestApp();
+  acme = await t.tenant('Acme');
+});
+afterAll(async () => {
+  await t.close();
+  await double.close();
+});
+
+test('an operator connects a model and prices it; a tenant calls it; the call is on the bill', async () => {
+  const provider = await t.call(t.operatorKey, 'POST', '/v1/platform/providers', {
+    preset: 'openai-compatible',
+    name: 'double',
+    baseUrl: double.url,
+    apiKey: DOUBLE_KEY,
+  });
+  expect(provider.body).toMatchObject({ name: 'double' });
+  expect(provider.text).not.toContain(DOUBLE_KEY);
+  const model = await t.call(t.operatorKey, 'POST', `/v1/platform/providers/${provider.body['id']}/models`, {
+    name: 'double',
+    kind: 'chat',
+  });
+  expect(model.status, model.text).toBe(201);
+  const client = new OpenAI({ baseURL: `${t.url}/v1`, apiKey: acme.key, maxRetries: 0 });
+  const { data, response } = await client.chat.completions
+    .create({ model: 'double/double', messages: [{ role: 'user', content: 'say:hello' }] })
+    .withResponse();
+  expect(data.choices[0]?.message.content).toBe('hello');
+  const id = response.headers.get('x-request-id') as string;
+  const call = await t.call(acme.key, 'GET', `/v1/calls/${id}`);
+  expect(call.status, call.text).toBe(200);
+  expect(call.body).toMatchObject({ id, status: 'ok', model: 'double/double', inputTokens: data.usage?.prompt_tokens });
+  const usage = await t.call(acme.key, 'GET', '/v1/usage?groupBy=model');
+  expect(usage.status, usage.text).toBe(200);
+  const invoice = await t.call(acme.key, 'GET', '/v1/invoices/upcoming');
+  expect(invoice.status, invoice.text).toBe(200);
+  process.stdout.write(`${call.text}\n${usage.text}\n${invoice.text}\n`);
+});

@@ -1,0 +1,96 @@
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A TCP hop in front of a server that tests can cut, hang and restore. */
+export type TcpProxy = {
+  readonly port: number;
+  /** Ends every connection and refuses new ones until {@link TcpProxy.restore}. */
+  cut(): void;
+  /** Keeps connections open but passes nothing on in either direction. */
+  hang(): void;
+  /**
+   * Passes on what clients send, and ends each connection before an answer to something that matches comes back: the server did it,
+   * the client never hears. At most `times` connections.
+   */
+  cutAnswersTo(pattern: RegExp, times: number): void;
+  /** Passes everything on again. */
+  restore(): void;
+  /** How many connections were ended by {@link TcpProxy.cutAnswersTo}. */
+  readonly answersCut: number;
+  close(): Promise<void>;
+};
+
+/** Starts a proxy on a free loopback port in front of `host:port`. */
+export async function tcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+  const pairs = new Set<[Socket, Socket]>();
+  let state: 'open' | 'cut' | 'hang' = 'open';
+  let answer: { pattern: RegExp; times: number } | undefined;
+  let answersCut = 0;
+  const server: Server = createServer((client) => {
+    client.on('error', () => undefined);
+    if (state === 'cut') {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(target);
+    upstream.on('error', () => undefined);
+    const pair: [Socket, Socket] = [client, upstream];
+    pairs.add(pair);
+    let doomed = false;
+    client.on('data', (data) => {
+      if (state === 'hang') return;
+      if (answer !== undefined && answer.times > 0 && answer.pattern.test(data.toString('latin1'))) {
+        answer.times--;
+        answersCut++;
+        doomed = true;
+      }
+      upstream.write(data);
+    });
+    upstream.on('data', (data) => {
+      if (doomed) {
+        client.destroy();
+        upstream.destroy();
+      } else if (state !== 'hang') client.write(data);
+    });
+    const end = () => {
+      pairs.delete(pair);
+      client.destroy();
+      upstream.destroy();
+    };
+    client.on('close', end);
+    upstream.on('close', end);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const destroyAll = () => {
+    for (const [client, upstream] of pairs) {
+      client.destroy();
+      upstream.destroy();
+    }
+  };
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    cut: () => {
+      state = 'cut';
+      destroyAll();
+    },
+    hang: () => {
+      state = 'hang';
+    },
+    cutAnswersTo: (pattern, times) => {
+      answer = { pattern, times };
+    },
+    restore: () => {
+      // What hung lost data: such connections cannot go on.
+      if (state === 'hang') destroyAll();
+      state = 'open';
+      answer = undefined;
+    },
+    get answersCut() {
+      return answersCut;
+    },
+    close: () => {
+      destroyAll();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
