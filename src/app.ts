@@ -1,11 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 
+import { createAgentsModule } from '#agents';
 import { createDeliveryModule } from '#delivery';
 import { systemClock } from '#kernel/clock';
 import { Database } from '#kernel/database';
 import { createEgress, type Egress } from '#kernel/egress';
 import { LogFollower } from '#kernel/follower';
 import { healthRoutes } from '#kernel/health';
+import type { Principal } from '#kernel/http';
 import { kernelTables } from '#kernel/kernel-tables';
 import { Metrics } from '#kernel/metrics';
 import type { Module } from '#kernel/module';
@@ -16,7 +18,7 @@ import { createServer } from '#kernel/server';
 import { Snapshots } from '#kernel/snapshot';
 import { SubscriberRunner } from '#kernel/subscribers';
 import { createMeteringModule } from '#metering';
-import { createModelsModule } from '#models';
+import { createModelsModule, type Target } from '#models';
 import { routeMessage } from '#models/router';
 import { createBillingModule } from '#platform/billing';
 import { createConsoleModule, serveConsole } from '#platform/console';
@@ -26,6 +28,7 @@ import { createAuthModule, inProcessHasher } from '#security/auth';
 import { createRbacModule } from '#security/rbac';
 import { createTenancyModule } from '#tenancy';
 import { createQuotaModule } from '#tenancy/quota';
+import { actingPrincipal, callOwnApi } from './app/call-own-api.ts';
 import { type AppConfig, readAppConfig } from './app/config.ts';
 import { freshStep } from './app/freshness.ts';
 import { gatewayPorts } from './app/gateway-ports.ts';
@@ -60,7 +63,6 @@ export async function createApp(options: AppOptions) {
   const { role, config, connector, log } = options;
   const clock = options.clock ?? systemClock;
   const serves = role === 'front' || role === 'both';
-  const _works = role === 'background' || role === 'both';
 
   // Kernel
   const sealer = new Sealer(options.rootKey);
@@ -138,10 +140,35 @@ export async function createApp(options: AppOptions) {
     refused: (refusal) => audit.signInRefused(refusal),
   });
 
+  const stillHolds = (principal: Principal) =>
+    auth.manager.stillValid(principal) && tenancy.tenants.get(principal.tenantId)?.status === 'active';
+
   // Models, agents, money
   const egress: Egress = createEgress({ allow: () => models.egressAllow(), log });
   const models = createModelsModule({ ...common, egress, routeMessage, environment: options.environment ?? {} });
   const billing = createBillingModule({ ...common, usage: metering.metering, tenants: tenancy.tenants });
+
+  const agents = createAgentsModule({
+    ...common,
+    egress,
+    models: {
+      resolve: models.resolve,
+      generate: models.generate,
+      cost: (target, used, at) => models.cost(target as Target, used as Parameters<typeof models.cost>[1], at),
+    },
+    quota: quota.quota,
+    billing,
+    metering: metering.metering,
+    callApi: callOwnApi({ server: () => server, rbac, stillHolds }),
+    isDemo: (tenantId) => tenancy.tenants.get(tenantId)?.demo ?? false,
+    mayStay: (principal, permission) => stillHolds(principal) && rbac.decide(principal, permission, 'tenant').allowed,
+    config: {
+      commands: config.LINTEL_MCP_COMMANDS,
+      path: config.PATH,
+      concurrency: config.LINTEL_RUNS_IN_BACKGROUND,
+      toolTimeoutMs: config.LINTEL_TOOL_TIMEOUT_SECONDS * 1000,
+    },
+  });
 
   // The platform
   const upstream = gatewayPorts({
@@ -155,7 +182,7 @@ export async function createApp(options: AppOptions) {
   });
   const gateway = createGatewayModule({
     ports: upstream.ports,
-    agents: { serve: async () => undefined, list: () => [] },
+    agents,
     config: {
       headersTimeoutMs: config.LINTEL_UPSTREAM_HEADERS_SECONDS * 1000,
       bodyTimeoutMs: config.LINTEL_UPSTREAM_IDLE_SECONDS * 1000,
@@ -169,8 +196,7 @@ export async function createApp(options: AppOptions) {
     metering: metering.metering,
     tenantName: (tenantId) => tenancy.tenants.get(tenantId)?.name,
     authorize: (principal, permission, area) => rbac.decide(principal, permission, area),
-    stillValid: (principal) =>
-      auth.manager.stillValid(principal) && tenancy.tenants.get(principal.tenantId)?.status === 'active',
+    stillValid: stillHolds,
   });
 
   const modules: readonly Module[] = [
@@ -182,6 +208,7 @@ export async function createApp(options: AppOptions) {
     delivery,
     auth,
     models,
+    agents,
     billing,
     gateway,
     console,
@@ -194,37 +221,34 @@ export async function createApp(options: AppOptions) {
     draining: () => lifecycle.draining,
   });
 
-  let server: FastifyInstance | undefined;
-  if (serves) {
-    server = await createServer({
-      routes: [...health, ...modules.flatMap((module) => module.routes ?? [])],
-      steps: {
-        fresh: freshStep(follower, config.LINTEL_STALE_GRACE_SECONDS),
-        authenticate: (arrival) => auth.authenticate(arrival),
-        admitTenant: (principal) => tenancy.admit(principal),
-        authorize: (principal, permission, area) => rbac.decide(principal, permission, area),
-        rateLimit: (principal) =>
-          quota.quota.takeRequest({
-            tenantId: principal.tenantId,
-            ...(principal.kind === 'key' ? { keyId: principal.id } : {}),
-          }),
-        refused: (refusal) => audit.refused(refusal),
-      },
-      database: db,
-      log,
-      maxBodyBytes: config.LINTEL_MAX_BODY_BYTES,
-      trustedProxies: config.LINTEL_TRUSTED_PROXY,
-      version,
-      onAnswer: ({ operationId, status, seconds }) => {
-        metrics.observe('lintel_http_seconds', 'Time to answer by operation.', { operation: operationId }, seconds);
-        metrics.count('lintel_http_answers_total', 'Answers by operation and status.', {
-          operation: operationId,
-          status: String(status),
-        });
-      },
-    });
-    if (options.consoleDir !== undefined) await serveConsole(server, options.consoleDir);
-  }
+  const server: FastifyInstance = await createServer({
+    routes: [...health, ...modules.flatMap((module) => module.routes ?? [])],
+    steps: {
+      fresh: freshStep(follower, config.LINTEL_STALE_GRACE_SECONDS),
+      authenticate: (arrival) => actingPrincipal() ?? auth.authenticate(arrival),
+      admitTenant: (principal) => tenancy.admit(principal),
+      authorize: (principal, permission, area) => rbac.decide(principal, permission, area),
+      rateLimit: (principal) =>
+        quota.quota.takeRequest({
+          tenantId: principal.tenantId,
+          ...(principal.kind === 'key' ? { keyId: principal.id } : {}),
+        }),
+      refused: (refusal) => audit.refused(refusal),
+    },
+    database: db,
+    log,
+    maxBodyBytes: config.LINTEL_MAX_BODY_BYTES,
+    trustedProxies: config.LINTEL_TRUSTED_PROXY,
+    version,
+    onAnswer: ({ operationId, status, seconds }) => {
+      metrics.observe('lintel_http_seconds', 'Time to answer by operation.', { operation: operationId }, seconds);
+      metrics.count('lintel_http_answers_total', 'Answers by operation and status.', {
+        operation: operationId,
+        status: String(status),
+      });
+    },
+  });
+  if (options.consoleDir !== undefined) await serveConsole(server, options.consoleDir);
 
   const lifecycle = new Lifecycle({
     role,
@@ -247,7 +271,7 @@ export async function createApp(options: AppOptions) {
     server,
     modules,
     db,
-    services: { tenancy, quota, metering, rbac, audit, auth, models, billing, console },
+    services: { tenancy, quota, metering, rbac, audit, auth, models, agents, billing, console },
     start: () => lifecycle.start(),
     close: () => lifecycle.close(),
   };

@@ -7,6 +7,9 @@ import { databaseRoles } from '#kernel/migrate';
 import type { Table } from '#kernel/tables';
 import { type TestDatabase, testDatabase } from '#test/database';
 
+// biome-ignore lint/suspicious/noExplicitAny: rows of the catalogue, of whatever columns a query names
+type CatalogueRow = Record<string, any>;
+
 let t: TestDatabase;
 let admin: pg.Client;
 const declared = new Map<string, Table>();
@@ -37,7 +40,7 @@ const tablesSql = `SELECT c.oid, c.relname AS name, c.relrowsecurity AS rls, c.r
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')`;
 
 async function rows(sql: string, values: unknown[] = []) {
-  return (await admin.query(sql, values)).rows as Record<string, never>[];
+  return (await admin.query(sql, values)).rows as CatalogueRow[];
 }
 
 /** What is wrong with the catalogue: one line per fault. */

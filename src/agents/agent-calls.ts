@@ -1,8 +1,9 @@
 import type { Cause } from '#kernel/cause';
 import type { Clock } from '#kernel/clock';
 import { Problem } from '#kernel/problem';
+import type { Message } from '#models';
 import type { AgentDirectory } from './agent-directory.ts';
-import { callRecordOf, type CallOrigin, priceOf, quantitiesOf } from './call-record.ts';
+import { type CallOrigin, callRecordOf, priceOf, quantitiesOf } from './call-record.ts';
 import { readMessages } from './conversation.ts';
 import type { RunListener } from './drive-context.ts';
 import type { MeteringPort } from './ports.ts';
@@ -10,7 +11,6 @@ import { agentProblems } from './problems.ts';
 import type { Driven } from './run-engine.ts';
 import type { ResolvedAgent, RunManager } from './run-manager.ts';
 import type { Run } from './runs.ts';
-import type { Message } from '#models';
 
 /** A call of an agent: who, from where, what, and who listens. */
 export type AgentCall = CallOrigin & {
@@ -43,7 +43,11 @@ export class AgentCalls {
    * Runs an agent for a client that waits, as `POST /v1/chat/completions` does. `body` is OpenAI's request: the client's own tools
    * and `n` above 1 are refused (400). Rejects with the problem that ended the run; the call's row is committed before either way.
    */
-  async chat(call: Omit<AgentCall, 'agent' | 'messages'>, reference: string, body: Record<string, unknown>): Promise<ChatResult> {
+  async chat(
+    call: Omit<AgentCall, 'agent' | 'messages'>,
+    reference: string,
+    body: Record<string, unknown>,
+  ): Promise<ChatResult> {
     const agent = this.#deps.directory.resolve(call.principal.tenantId, reference);
     const tools = body['tools'];
     if (Array.isArray(tools) && tools.length > 0) throw refused('tools', 'An agent brings its own tools.');

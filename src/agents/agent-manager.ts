@@ -105,13 +105,23 @@ export class AgentManager {
       const agent = await readAgent(tx, tenantId, id, true);
       if (agent === undefined) throw notFound('agent');
       const { description, latestVersion } = agent;
-      await updateAgent(tx, agent, { description, latestVersion, at: this.#deps.clock.now().toString(), deleted: true });
+      await updateAgent(tx, agent, {
+        description,
+        latestVersion,
+        at: this.#deps.clock.now().toString(),
+        deleted: true,
+      });
       await this.#append(tx, 'agent.deleted', agent, { before: { name: agent.name } }, cause);
     });
   }
 
   /** Adds a version; `live` points at it unless told otherwise. The kind of an agent stays. */
-  async publishVersion(tenantId: string, id: string, input: NewVersion & { live?: boolean }, cause: Cause): Promise<Agent> {
+  async publishVersion(
+    tenantId: string,
+    id: string,
+    input: NewVersion & { live?: boolean },
+    cause: Cause,
+  ): Promise<Agent> {
     await this.#checkDefinition(tenantId, input.definition);
     return this.#change(tenantId, id, async (tx, agent, at) => {
       if (input.definition.kind !== agent.kind) throw invalidInput('/definition/kind', `must stay ${agent.kind}`);
@@ -199,17 +209,33 @@ export class AgentManager {
     if (definition.kind === 'external') return this.#deps.checkAddress(tenantId, definition.url);
     const uses = definition.tools ?? [];
     const ids = uses.map((use) => parseId('tool', use.tool));
-    const known = await this.#deps.db.forTenant(tenantId, (tx) => readTools(tx, tenantId, ids.filter((id) => id !== undefined)));
+    const known = await this.#deps.db.forTenant(tenantId, (tx) =>
+      readTools(
+        tx,
+        tenantId,
+        ids.filter((id) => id !== undefined),
+      ),
+    );
     uses.forEach((use, i) => {
       const fits =
         builtinNames.some((name) => name === use.tool) ||
         /^agent\/[a-z0-9-]{1,40}(@[a-z0-9-]{1,40})?$/.test(use.tool) ||
         known.some((tool) => tool.id === ids[i]);
-      if (!fits) throw invalidInput(`/definition/tools/${i}/tool`, 'is not a tool of yours, clock, calculator, lintel or agent/<name>');
+      if (!fits)
+        throw invalidInput(
+          `/definition/tools/${i}/tool`,
+          'is not a tool of yours, clock, calculator, lintel or agent/<name>',
+        );
     });
   }
 
-  #append(tx: Tx, type: string, agent: Pick<Agent, 'tenantId' | 'id' | 'name'>, data: NewEvent['data'] & object, cause: Cause) {
+  #append(
+    tx: Tx,
+    type: string,
+    agent: Pick<Agent, 'tenantId' | 'id' | 'name'>,
+    data: NewEvent['data'] & object,
+    cause: Cause,
+  ) {
     return append(
       tx,
       {

@@ -10,7 +10,17 @@ import { agentProblems } from './problems.ts';
 import { finishRun, parkRun } from './run-ending.ts';
 import type { Change } from './run-journal.ts';
 import type { ModelResult, Step } from './runs.ts';
-import { addMoney, dimensionsOf, guardrailReached, microsOf, reserveModelStep, runPriceOf, settle, subjectsOf, usageOf } from './step-budget.ts';
+import {
+  addMoney,
+  dimensionsOf,
+  guardrailReached,
+  microsOf,
+  reserveModelStep,
+  runPriceOf,
+  settle,
+  subjectsOf,
+  usageOf,
+} from './step-budget.ts';
 import { ToolNotCalled } from './tool-functions.ts';
 
 /** Takes the turn of the model, or of the agent that runs elsewhere. */

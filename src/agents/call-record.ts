@@ -2,8 +2,8 @@ import type { Context, Principal, TraceStep } from '#kernel/http';
 import { formatId } from '#kernel/ids';
 import { add, formatDecimal, parseDecimal } from '#kernel/money';
 import type { CallRecord } from '#metering';
-import type { ResolvedAgent } from './run-manager.ts';
 import type { Driven } from './run-engine.ts';
+import type { ResolvedAgent } from './run-manager.ts';
 import type { Run, Step } from './runs.ts';
 
 /** The request behind a call of an agent. `callId` is a UUID version 7. */
@@ -27,7 +27,12 @@ export function quantitiesOf(steps: readonly Step[]): Record<string, number> {
 }
 
 /** The row in `calls` of a call to an agent. A run in background is done as a call once it is queued. */
-export function callRecordOf(call: CallOrigin, agent: ResolvedAgent, driven: Driven, endedAt: Temporal.Instant): CallRecord {
+export function callRecordOf(
+  call: CallOrigin,
+  agent: ResolvedAgent,
+  driven: Driven,
+  endedAt: Temporal.Instant,
+): CallRecord {
   const { run, steps, problem } = driven;
   const used = steps.flatMap((step) => (step.usage === null ? [] : [step.usage]));
   const last = used.findLast((usage) => usage.dimensions['model'] !== undefined);
@@ -35,7 +40,8 @@ export function callRecordOf(call: CallOrigin, agent: ResolvedAgent, driven: Dri
   const currencies = new Set(costs.map((usage) => usage.costCurrency));
   // Costs in several currencies have no sum.
   const cost = costs.length > 0 && currencies.size === 1;
-  const refused = problem !== undefined && (problem.kind.status === 402 || problem.kind.status === 429) && steps.length === 0;
+  const refused =
+    problem !== undefined && (problem.kind.status === 402 || problem.kind.status === 429) && steps.length === 0;
   const { principal } = call;
   call.trace.push({
     step: 'run',
@@ -67,7 +73,9 @@ export function callRecordOf(call: CallOrigin, agent: ResolvedAgent, driven: Dri
     quantities: quantitiesOf(steps),
     estimated: used.some((usage) => usage.estimated === true),
     late: false,
-    cost: cost ? formatDecimal(costs.reduce((sum, usage) => add(sum, parseDecimal(usage.cost as string)), parseDecimal('0'))) : null,
+    cost: cost
+      ? formatDecimal(costs.reduce((sum, usage) => add(sum, parseDecimal(usage.cost as string)), parseDecimal('0')))
+      : null,
     costCurrency: cost ? (costs[0]?.costCurrency ?? null) : null,
     price: priceOf(run)?.price ?? null,
     currency: run.currency,

@@ -3,6 +3,7 @@ import type { Doors } from '#kernel/database';
 import type { Egress } from '#kernel/egress';
 import { EgressBlocked } from '#kernel/egress-url';
 import type { LogFollower } from '#kernel/follower';
+import type { Principal } from '#kernel/http';
 import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
 import { invalidInput } from '#kernel/problem';
@@ -12,7 +13,9 @@ import { AgentCalls } from './agent-calls.ts';
 import { AgentDirectory } from './agent-directory.ts';
 import { AgentManager } from './agent-manager.ts';
 import { agentRoutes } from './agent-routes.ts';
+import { ApprovalManager } from './approval-manager.ts';
 import { approvalRoutes } from './approval-routes.ts';
+import { settings } from './config.ts';
 import { agentEvents } from './events.ts';
 import { type AllowedCommands, McpPool } from './mcp-pool.ts';
 import { permissions } from './permissions.ts';
@@ -32,12 +35,14 @@ import { ToolManager } from './tool-manager.ts';
 import { toolRoutes } from './tool-routes.ts';
 import { Toolbox } from './toolbox.ts';
 
-export { settings as agentSettings } from './config.ts';
 export type { AgentCall, AgentCalls, ChatResult } from './agent-calls.ts';
 export type { RunListener } from './drive-context.ts';
 export type { BillingPort, CallApi, MeteringPort, ModelPort, ModelTarget, QuotaPort, StepUsage } from './ports.ts';
 export type { ResolvedAgent } from './run-manager.ts';
 export type { Run, RunStatus, Step } from './runs.ts';
+
+/** The module's slice of the environment. */
+export const agentSettings = settings;
 
 /** What agents need of the house. */
 export type AgentsDeps = {
@@ -56,6 +61,8 @@ export type AgentsDeps = {
   metering: MeteringPort;
   callApi: CallApi;
   isDemo(tenantId: string): boolean;
+  /** Whether a principal still holds a permission: asked once a second of who follows a run. */
+  mayStay(principal: Principal, permission: 'runs:read'): boolean;
   config: { commands: AllowedCommands; path: string; concurrency: number; toolTimeoutMs: number };
   /** For proofs: dies at named points of the journal. */
   faults?: Faults;
@@ -100,8 +107,20 @@ export function createAgentsModule(deps: AgentsDeps) {
   const worker = new RunWorker({ engine, log, concurrency });
   const bell = new RunBell();
   const runs = new RunManager({ db, clock, engine, poke: () => worker.poke(), versionOf });
+  const approvals = new ApprovalManager({ db, clock, poke: () => worker.poke() });
   const calls = new AgentCalls({ directory, runs, metering, clock });
-  const shared = { agents, tools, runs, calls, directory, bell, clock, isDemo: deps.isDemo };
+  const shared = {
+    agents,
+    tools,
+    runs,
+    approvals,
+    calls,
+    directory,
+    bell,
+    clock,
+    isDemo: deps.isDemo,
+    mayStay: deps.mayStay,
+  };
   return {
     name: 'agents',
     tables: agentTables,
@@ -135,6 +154,7 @@ export function createAgentsModule(deps: AgentsDeps) {
     agents,
     tools,
     runs,
+    approvals,
     engine,
     worker,
   } satisfies Module & Record<string, unknown>;

@@ -18,9 +18,7 @@ export async function finishRun({ deps, journal }: DriveContext, result: ModelRe
   const priced = runPriceOf(deps.billing, run);
   const at = journal.now();
   const usage =
-    run.parentId === null
-      ? usageOf(run, 'run', newId(), { type: 'agent.run', quantities: { runs: 1 }, priced })
-      : null;
+    run.parentId === null ? usageOf(run, 'run', newId(), { type: 'agent.run', quantities: { runs: 1 }, priced }) : null;
   await journal.keep({
     ...last,
     state: {

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 import { becauseOf, type Cause } from '#kernel/cause';
 import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
@@ -6,14 +8,7 @@ import { append } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
 import { notFound, Problem, problems } from '#kernel/problem';
 import type { Message } from '#models';
-import {
-  type Approval,
-  cancelApprovals,
-  decideApproval,
-  listApprovals,
-  pendingOf,
-  readApproval,
-} from './approval-store.ts';
+import { cancelApprovals } from './approval-store.ts';
 import { boundsOf } from './definitions.ts';
 import type { RunListener } from './drive-context.ts';
 import { agentProblems } from './problems.ts';
@@ -68,6 +63,8 @@ const cancelPatienceMs = 3_000;
 /** Starts runs, shows them, and takes what people decide about them. */
 export class RunManager {
   readonly #deps: RunManagerDeps;
+  // A cancel waits for the run's holder: inside a request's joint transaction that holder would wait for it.
+  readonly #outside = AsyncLocalStorage.snapshot();
 
   constructor(deps: RunManagerDeps) {
     this.#deps = deps;
@@ -116,7 +113,11 @@ export class RunManager {
    * Cancels a run and those it started. Its holder is asked first, so that what it used so far is settled; one that does not
    * answer is deposed. 409 when the run is over already.
    */
-  async cancelRun(tenantId: string, id: string, cause: Cause): Promise<Run> {
+  cancelRun(tenantId: string, id: string, cause: Cause): Promise<Run> {
+    return this.#outside(() => this.#cancel(tenantId, id, cause));
+  }
+
+  async #cancel(tenantId: string, id: string, cause: Cause): Promise<Run> {
     const { db, engine } = this.#deps;
     const run = await this.getRun(tenantId, id);
     if (isTerminal(run.status)) throw new Problem(problems.conflict, { detail: `The run is ${run.status} already.` });
@@ -132,7 +133,7 @@ export class RunManager {
     }
     const children = await db.forTenant(tenantId, (tx) => openChildren(tx, tenantId, id));
     for (const child of children) {
-      await this.cancelRun(tenantId, child.id, cause).catch((error: unknown) => {
+      await this.#cancel(tenantId, child.id, cause).catch((error: unknown) => {
         if (!(error instanceof Problem)) throw error;
       });
     }
@@ -185,59 +186,6 @@ export class RunManager {
     if (taken === undefined) throw new Problem(problems.conflict, { detail: 'Somebody else decided first.' });
     this.#deps.poke();
     return db.forTenant(tenantId, (tx) => readRun(tx, tenantId, id)) as Promise<Run>;
-  }
-
-  /** Approvals, newest first. */
-  async listApprovals(
-    tenantId: string,
-    filter: { status?: string; before?: string },
-    limit: number,
-  ): Promise<Page<Approval>> {
-    const rows = await this.#deps.db.forTenant(tenantId, (tx) =>
-      listApprovals(tx, tenantId, { ...filter, limit: limit + 1 }),
-    );
-    return pageOf(rows, limit, (approval) => [approval.id]);
-  }
-
-  /** Pending approvals of a run. */
-  pendingApprovals(tenantId: string, runId: string): Promise<Approval[]> {
-    return this.#deps.db.forTenant(tenantId, (tx) => pendingOf(tx, tenantId, runId));
-  }
-
-  /** A person's yes or no. The run goes on in background once nothing of it is pending. 404, 409 when decided already. */
-  async decideApproval(
-    tenantId: string,
-    id: string,
-    to: { approved: boolean; note: string | undefined },
-    cause: Cause,
-  ): Promise<Approval> {
-    const { db, clock } = this.#deps;
-    const decided = await db.forTenant(tenantId, async (tx) => {
-      const approval = await readApproval(tx, tenantId, id);
-      if (approval === undefined) throw notFound('approval');
-      // The run's row first, as in every journal write: two decisions at once come one after the other.
-      const run = await takeRun(tx, tenantId, approval.runId, ['waiting'], { status: 'waiting' });
-      const at = clock.now();
-      const status = to.approved ? 'approved' : 'rejected';
-      const by = cause.actor;
-      if (
-        run === undefined ||
-        !(await decideApproval(tx, approval, { status, at: at.toString(), by, note: to.note }))
-      ) {
-        throw new Problem(problems.conflict, { detail: 'It was decided already, or the run does not wait for it (any more).' });
-      }
-      const result = { approved: to.approved, ...(to.note === undefined ? {} : { note: to.note }) };
-      await decideStep(tx, tenantId, run.id, approval.seq, { status: 'done', result, finishedAt: at.toString() });
-      const data = { approvalId: id, seq: approval.seq, tool: approval.tool };
-      await append(tx, { ...runEvent(run, `approval.${status}`, data), ...becauseOf(cause) }, at);
-      if ((await pendingOf(tx, tenantId, run.id)).length === 0) {
-        await takeRun(tx, tenantId, run.id, ['waiting'], { status: 'queued' });
-        await append(tx, { ...runEvent(run, 'run.queued'), ...becauseOf(cause) }, at);
-      }
-      return readApproval(tx, tenantId, id);
-    });
-    this.#deps.poke();
-    return decided as Approval;
   }
 
   async #rowOf(request: RunRequest, foreground: boolean): Promise<Run> {

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 import type { Logger } from '#kernel/logger';
 import type { RunEngine } from './run-engine.ts';
 
@@ -11,6 +13,8 @@ export class RunWorker {
   #looking: Promise<void> | undefined;
   #again = false;
   #timer: NodeJS.Timeout | undefined;
+  // Whoever pokes may be inside a transaction that all doors join; the worker is not.
+  readonly #outside = AsyncLocalStorage.snapshot();
 
   constructor(deps: { engine: RunEngine; log: Logger; concurrency: number }) {
     this.#deps = deps;
@@ -26,7 +30,7 @@ export class RunWorker {
   poke(): void {
     if (this.#timer === undefined) return;
     this.#again = true;
-    this.#looking ??= this.#look().finally(() => {
+    this.#looking ??= this.#outside(() => this.#look()).finally(() => {
       this.#looking = undefined;
     });
   }

@@ -103,7 +103,10 @@ export async function reserveModelStep(
   const subjects = subjectsOf(run);
   const bound = priceOf({ requests: 1, input_tokens: inputBound, output_tokens: outputTokens });
   if (bound === null && deps.quota.hasMoneyLimit(subjects)) throw withoutPrice(target.id);
-  const reserved = { tokens: BigInt(inputBound + outputTokens), money: microsOf(bound) + microsOf(runPriceOf(deps.billing, run)) };
+  const reserved = {
+    tokens: BigInt(inputBound + outputTokens),
+    money: microsOf(bound) + microsOf(runPriceOf(deps.billing, run)),
+  };
   return { outputTokens, reserved, reservation: await deps.quota.reserve(subjects, reserved) };
 }
 

@@ -11,9 +11,17 @@ import type { AllowedCommands, McpPool } from './mcp-pool.ts';
 import { readOpenapi } from './openapi-tools.ts';
 import type { EgressPort } from './ports.ts';
 import { agentProblems } from './problems.ts';
-import { deleteTool, insertTool, listTools, readTools, type SourceFunction, type ToolSource, updateTool } from './store.ts';
-import { toolSeal } from './toolbox.ts';
+import {
+  deleteTool,
+  insertTool,
+  listTools,
+  readTools,
+  type SourceFunction,
+  type ToolSource,
+  updateTool,
+} from './store.ts';
 import { boundedText } from './tool-functions.ts';
+import { toolSeal } from './toolbox.ts';
 
 /** What tool sources are managed with. */
 export type ToolManagerDeps = {
@@ -165,7 +173,10 @@ export class ToolManager {
         return await this.#deps.pool.use(tool, secrets, signal, (session) => session.listFunctions(signal));
       }
       const url = config.documentUrl as string;
-      const response = await this.#deps.egress.fetch(tool.tenantId)(url, { signal, headers: { accept: 'application/json' } });
+      const response = await this.#deps.egress.fetch(tool.tenantId)(url, {
+        signal,
+        headers: { accept: 'application/json' },
+      });
       const text = await boundedText(response, maxDocumentBytes);
       if (!response.ok) throw new Error(`it answered ${response.status}`);
       return readOpenapi(JSON.parse(text) as Record<string, unknown>, config.baseUrl, url);
@@ -197,6 +208,7 @@ export class ToolManager {
 
 /** A source as events tell of it: without secrets and documents. */
 function seen({ kind, config, trusted, functions }: ToolSource): Record<string, unknown> {
-  const place = config.kind === 'mcp_stdio' ? config.command : config.kind === 'mcp_http' ? config.url : config.documentUrl;
+  const place =
+    config.kind === 'mcp_stdio' ? config.command : config.kind === 'mcp_http' ? config.url : config.documentUrl;
   return { kind, place: place ?? null, trusted, functions: functions.length };
 }

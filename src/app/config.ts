@@ -1,3 +1,4 @@
+import { agentSettings } from '#agents';
 import { deliverySettings } from '#delivery';
 import { kernelSettings, readConfig, type Settings, type Values } from '#kernel/config';
 import { meteringSettings } from '#metering';
@@ -10,6 +11,7 @@ export const allSettings = {
   ...meteringSettings,
   ...authSettings,
   ...deliverySettings,
+  ...agentSettings,
   ...gatewaySettings,
 } as const satisfies Settings;
 

@@ -26,8 +26,7 @@ export function connectionSettings(url: string): pg.ClientConfig {
 
 /** Connection settings of one address; `sslmode` `require`, `verify-ca` and `verify-full` all verify the certificate. */
 function settingsOf(address: string): pg.ClientConfig {
-  const url = new URL(address.replace(/^postgres(?:ql)?:/, 'http:'));
-  const mode = url.searchParams.get('sslmode');
+  const mode = /[?&]sslmode=([^&]*)/.exec(address)?.[1] ?? null;
   const parsed = parse(address.replace(/([?&])sslmode=[^&]*&?/, '$1').replace(/[?&]$/, ''));
   const root = parsed.ssl;
   return {

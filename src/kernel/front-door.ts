@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 
 import type { Principal, Route, TraceStep } from '#kernel/http';
+import { formatId } from '#kernel/ids';
 import type { Actor, Decision } from '#kernel/log';
 import { Problem, problems } from '#kernel/problem';
 
@@ -137,18 +138,24 @@ function afterAuthentication(
       });
     }
     admission.principal = principal;
-    passed('authenticate', { kind: principal.kind, id: principal.id, name: principal.name });
+    passed('authenticate', {
+      kind: principal.kind,
+      id: formatId(principal.kind === 'key' ? 'key' : 'user', principal.id),
+      name: principal.name,
+    });
     step = 'tenant';
     const tenant = steps.admitTenant(principal);
     admission.demo = tenant.demo;
-    passed('tenant', { id: principal.tenantId });
+    passed('tenant', { id: formatId('tenant', principal.tenantId) });
     step = 'authorize';
     const area = route.area === 'platform' ? 'platform' : 'tenant';
     const decision = steps.authorize(principal, route.permission, area);
     admission.decision = decision;
     if (!decision.allowed)
       throw new Problem(problems.forbidden, { detail: decision.reason, extra: { permission: route.permission } });
-    passed('authorize', { permission: route.permission, role: decision.role, reason: decision.reason });
+    // Where the permission depends on the body the handler asks, and writes the step.
+    if (route.permission !== null)
+      passed('authorize', { permission: route.permission, role: decision.role, reason: decision.reason });
     step = 'rateLimit';
     if (route.rateLimited !== false) {
       const rate = steps.rateLimit(principal);

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 /** An item that waits for its commit. */
 export type Waiting<T> = { readonly item: T; readonly resolve: () => void; readonly reject: (error: unknown) => void };
 
@@ -10,6 +12,8 @@ export class GroupCommit<T> {
   readonly #windowMs: number;
   readonly #maxItems: number;
   readonly #commit: (batch: readonly Waiting<T>[]) => Promise<void>;
+  // A batch belongs to nobody's request: begun inside one, it would join that one's open transaction (kernel/database).
+  readonly #outside = AsyncLocalStorage.snapshot();
   #gathering: Waiting<T>[] = [];
   #timer: NodeJS.Timeout | undefined;
   #committing: Promise<void> | undefined;
@@ -34,15 +38,17 @@ export class GroupCommit<T> {
     return new Promise((resolve, reject) => {
       this.#gathering.push({ item, resolve, reject });
       if (this.#committing !== undefined) return;
-      if (this.#gathering.length >= this.#maxItems) this.#begin();
-      else this.#timer ??= setTimeout(() => this.#begin(), this.#windowMs);
+      this.#outside(() => {
+        if (this.#gathering.length >= this.#maxItems) this.#begin();
+        else this.#timer ??= setTimeout(() => this.#begin(), this.#windowMs);
+      });
     });
   }
 
   /** Resolves when nothing waits any more. */
   async drain(): Promise<void> {
     while (this.#committing !== undefined || this.#gathering.length > 0) {
-      if (this.#committing === undefined) this.#begin();
+      if (this.#committing === undefined) this.#outside(() => this.#begin());
       await this.#committing;
     }
   }

@@ -160,6 +160,23 @@ describe('commit', () => {
   });
 });
 
+describe('inside a request that keeps its Idempotency-Key', () => {
+  test('what is recorded and leased belongs to nobody’s transaction: it stays when the request is rolled back', async () => {
+    const node = await start(t.url, { ticking: false });
+    const tenantId = newId();
+    await tokenLimit(node, tenantId, 1_000_000);
+    const rolledBack = node.db.together(tenantId, async () => {
+      await call(node, tenantId);
+      throw new Error('rolled back');
+    });
+    await expect(rolledBack).rejects.toThrow('rolled back');
+    await call(node, tenantId);
+    const found = await standing(tenantId);
+    expect(found.calls).toHaveLength(2);
+    expect(found.used).toBe(20);
+  });
+});
+
 describe('the database goes away', () => {
   test('an answer to COMMIT that never comes is settled by repeating: each call once', async () => {
     const seed = Math.floor(Math.random() * 1e9);
@@ -219,6 +236,30 @@ describe('the database goes away', () => {
     const found = await standing(tenantId);
     expect(ids.every((id) => found.calls.includes(id))).toBe(true);
     expect(found).toMatchObject({ used: 30, late: 0 });
+  });
+
+  test('leases come again after a connection that was left hanging, though its last question was never answered', async () => {
+    const node = await start(proxied, { spoolFolder: folder });
+    const [warm, cold] = [newId(), newId()];
+    await tokenLimit(node, warm, 100_000_000);
+    await tokenLimit(node, cold, 100_000_000);
+    await call(node, warm);
+    proxy.hang();
+    await expect(call(node, cold)).rejects.toMatchObject({ kind: { status: 503 } });
+    await call(node, warm);
+    // Old connections stay dead, new ones work: as after a lost route.
+    proxy.passNew();
+    await until(() =>
+      call(node, cold).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await call(node, warm);
+    await until(() => !node.recorder.away && node.recorder.spoolBytes === 0);
+    proxy.restore();
+    expect((await standing(warm)).used).toBe(30);
+    expect((await standing(cold)).used).toBe(10);
   });
 
   test('without a spool, and with a full one, calls get 503 and none of them is billed', async () => {

@@ -7,7 +7,7 @@ export type Failure = {
 };
 
 /** Tries of one target for one call, the first included. */
-export const mostTries = 3;
+const mostTries = 3;
 
 /** The longest wait (ms) before a retry while a client holds the line: with a longer Retry-After the next target is tried instead. */
 export const longestWaitMs = 5_000;

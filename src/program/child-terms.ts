@@ -4,7 +4,6 @@ export type ChildTerms = {
   host: string;
   port: number;
   baseUrl: string;
-  dataDir: string;
   /** Folder where this child keeps calls while the database is away. */
   spoolDir: string;
   consoleDir: string;

@@ -20,8 +20,8 @@ export async function runChild(env: NodeJS.ProcessEnv): Promise<void> {
     rootKey: config.LINTEL_ROOT_KEY,
     log,
     spoolDir: terms.spoolDir,
-    dataDir: terms.dataDir,
     baseUrl: config.LINTEL_PUBLIC_URL ?? terms.baseUrl,
+    environment: env,
     ...(terms.role === 'front' ? { consoleDir: terms.consoleDir, hasher: remoteHasher() } : {}),
   });
   if (terms.role === 'background') answerHashing();

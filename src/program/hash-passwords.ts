@@ -52,7 +52,7 @@ export function answerHashing(hasher: PasswordHasher = inProcessHasher()): void 
     if (message.type !== 'hash') return;
     const ask = message.ask as Ask;
     const work = ask.kind === 'hash' ? hasher.hash(ask.password) : hasher.verify(ask.hash, ask.password);
-    work
+    void work
       .then(
         (value): Answer => ({ value }),
         (error: unknown): Answer => ({ error: error instanceof Problem ? 'busy' : 'failed' }),

@@ -1,10 +1,25 @@
-import { describeModules } from '#app';
+import { createApp, readAppConfig } from '#app';
+import { createConnector } from '#kernel/database-connector';
+import { createLogger } from '#kernel/logger';
 
-/** `npm start -- modules`: what this house is made of. */
+/** `npm start -- modules`: what this house is made of. Opens no connection. */
 export async function modules(): Promise<void> {
-  for (const { name, routes, tables, events, permissions } of await describeModules()) {
-    process.stdout.write(
-      `${name.padEnd(20)} ${String(routes).padStart(3)} routes  ${String(tables).padStart(3)} tables  ${String(events).padStart(3)} events  ${String(permissions).padStart(3)} permissions\n`,
-    );
+  const app = await createApp({
+    role: 'setup',
+    config: readAppConfig(),
+    connector: createConnector('postgres://nobody@127.0.0.1:1/none', 'lintel-modules'),
+    rootKey: '00'.repeat(32),
+    log: createLogger('silent'),
+    baseUrl: 'http://127.0.0.1',
+  });
+  for (const { name, routes = [], tables = [], events = [], permissions = [] } of app.modules) {
+    const counts = [
+      `${routes.length} routes`,
+      `${tables.length} tables`,
+      `${events.length} events`,
+      `${permissions.length} permissions`,
+    ];
+    process.stdout.write(`${name.padEnd(12)} ${counts.map((count) => count.padEnd(14)).join(' ')}\n`);
   }
+  await app.close();
 }

@@ -7,6 +7,8 @@ export type TcpProxy = {
   cut(): void;
   /** Keeps connections open but passes nothing on in either direction. */
   hang(): void;
+  /** After {@link TcpProxy.hang}: new connections pass, those that hung stay dead but open. */
+  passNew(): void;
   /**
    * Passes on what clients send, and ends each connection before an answer to something that matches comes back: the server did it,
    * the client never hears. At most `times` connections.
@@ -22,6 +24,7 @@ export type TcpProxy = {
 /** Starts a proxy on a free loopback port in front of `host:port`. */
 export async function tcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const pairs = new Set<[Socket, Socket]>();
+  const dead = new Set<[Socket, Socket]>();
   let state: 'open' | 'cut' | 'hang' = 'open';
   let answer: { pattern: RegExp; times: number } | undefined;
   let answersCut = 0;
@@ -36,8 +39,9 @@ export async function tcpProxy(target: { host: string; port: number }): Promise<
     const pair: [Socket, Socket] = [client, upstream];
     pairs.add(pair);
     let doomed = false;
+    if (state === 'hang') dead.add(pair);
     client.on('data', (data) => {
-      if (state === 'hang') return;
+      if (dead.has(pair)) return;
       if (answer !== undefined && answer.times > 0 && answer.pattern.test(data.toString('latin1'))) {
         answer.times--;
         answersCut++;
@@ -49,10 +53,11 @@ export async function tcpProxy(target: { host: string; port: number }): Promise<
       if (doomed) {
         client.destroy();
         upstream.destroy();
-      } else if (state !== 'hang') client.write(data);
+      } else if (!dead.has(pair)) client.write(data);
     });
     const end = () => {
       pairs.delete(pair);
+      dead.delete(pair);
       client.destroy();
       upstream.destroy();
     };
@@ -75,13 +80,18 @@ export async function tcpProxy(target: { host: string; port: number }): Promise<
     },
     hang: () => {
       state = 'hang';
+      for (const pair of pairs) dead.add(pair);
+    },
+    passNew: () => {
+      state = 'open';
     },
     cutAnswersTo: (pattern, times) => {
       answer = { pattern, times };
     },
     restore: () => {
       // What hung lost data: such connections cannot go on.
-      if (state === 'hang') destroyAll();
+      for (const [client] of dead) client.destroy();
+      dead.clear();
       state = 'open';
       answer = undefined;
     },

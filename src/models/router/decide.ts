@@ -1,11 +1,11 @@
-import { isContent } from './capture-text.ts';
-import type { Slot, SlotForm } from './describe-slots.ts';
-import { buildArguments, type Filling, fillArguments } from './fill-arguments.ts';
+import type { Slot } from './describe-slots.ts';
+import { buildArguments } from './fill-arguments.ts';
 import { formatMessage, ROUTER_MESSAGES } from './messages.ts';
-import { type RankedTool, rankTools, type ToolEntry, type ToolIndex } from './rank-tools.ts';
+import type { ToolEntry, ToolIndex } from './rank-tools.ts';
 import type { Moment } from './read-dates.ts';
 import type { ReadMessage } from './read-message.ts';
-import { type Language, overlaps, type RouterDecision } from './types.ts';
+import type { Language, RouterDecision } from './types.ts';
+import { isAccepted, weighTools } from './weigh-tools.ts';
 
 /** A question the router asked: the tool, what it has and what it still needs, and the very text, by which the turn is known again. */
 export type Pending = {
@@ -21,48 +21,12 @@ export type Pending = {
 /** A decision with the question it leaves open. */
 export type Step = { readonly decision: RouterDecision; readonly pending: Pending | undefined };
 
-/** Tools this far below the best are not weighed against it. */
-const CONTENDERS = 3;
 /** Tool names listed when none fits. */
 const MAX_NAMES = 12;
 
-/** What a filled parameter says for its tool, by the rarity of its form. */
-const EVIDENCE: { readonly [form in SlotForm]?: number } = {
-  expression: 4,
-  currency: 1.5,
-  timezone: 2,
-  email: 1,
-  url: 1,
-  uuid: 1,
-  phone: 1,
-  code: 0.6,
-  number: 0.7,
-  integer: 0.4,
-  enum: 0.6,
-  date: 0.3,
-  'date-time': 0.3,
-  time: 0.3,
-  duration: 0.5,
-};
-const MAX_EVIDENCE = 5;
-
-type Candidate = {
-  readonly ranked: RankedTool;
-  readonly filling: Filling;
-  readonly evidence: number;
-  readonly score: number;
-};
-
 /** Chooses the tool for a fresh request and fills its arguments, or says that none fits. */
 export function decide(index: ToolIndex, message: ReadMessage, language: Language): Step {
-  const ranked = rankTools(index, message);
-  const contenders = ranked.slice(0, CONTENDERS);
-  // 12 * 8 names a calculator without a word: tools with such a parameter are tried on the form of the message alone.
-  for (const entry of index.entries.filter((candidate) => candidate.slots.some(isTelling)).slice(0, CONTENDERS)) {
-    if (!contenders.some((contender) => contender.entry === entry))
-      contenders.push(ranked.find((tool) => tool.entry === entry) ?? { entry, score: 0, matched: [] });
-  }
-  const best = contenders.map((tool) => weigh(message, tool)).sort((a, b) => b.score - a.score)[0];
+  const best = weighTools(index, message)[0];
   if (best === undefined || !isAccepted(message, best))
     return { decision: noTool(index, language), pending: undefined };
   return settle(best.ranked.entry, best.filling, confidence(best.score), language);
@@ -98,40 +62,6 @@ export function noTool(index: ToolIndex, language: Language): RouterDecision {
       names: names.join(', ') + (index.entries.length > MAX_NAMES ? ', …' : ''),
     }),
   };
-}
-
-function weigh(message: ReadMessage, ranked: RankedTool): Candidate {
-  const filling = fillArguments(message, ranked.entry);
-  const evidence = [...filling.values.keys()].reduce(
-    (sum, slot) => sum + (slot.pattern !== undefined ? 3 : (EVIDENCE[slot.form] ?? 0)),
-    0,
-  );
-  const required = ranked.entry.slots.filter((slot) => slot.required && slot.fallback === undefined).length;
-  const complete = required === 0 ? 0 : (required - filling.missing.length) / required;
-  return { ranked, filling, evidence, score: ranked.score + Math.min(evidence, MAX_EVIDENCE) + 0.8 * complete };
-}
-
-function isTelling(slot: Slot): boolean {
-  return (
-    slot.form === 'expression' || slot.form === 'currency' || slot.form === 'timezone' || slot.pattern !== undefined
-  );
-}
-
-/** A tool is accepted on the weight of the words it shares with the message and on how much of the request they and the arguments explain. */
-function isAccepted(message: ReadMessage, best: Candidate): boolean {
-  const content = message.tokens.filter((token) => token.kind !== 'mark' && isContentOf(best, token));
-  const known = content.filter(
-    (token) =>
-      best.ranked.matched.some(({ span }) => overlaps(span, token)) ||
-      best.filling.draft.used.some((span) => overlaps(span, token)),
-  );
-  const explained = content.length === 0 ? 1 : known.length / content.length;
-  const told = best.ranked.score + (best.evidence >= 2.5 ? best.evidence : 0);
-  return told >= 3 && told * (0.4 + explained) >= 4;
-}
-
-function isContentOf(best: Candidate, token: ReadMessage['tokens'][number]): boolean {
-  return isContent(best.filling.draft, token) || best.ranked.matched.some(({ span }) => overlaps(span, token));
 }
 
 /** BM25 has no upper bound; this maps it into 0..1 for display, half at a plain match. */

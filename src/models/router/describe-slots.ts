@@ -1,5 +1,6 @@
 import { type EnumOption, readEnumOptions } from './describe-enums.ts';
 import { compilePattern, type PatternMatcher } from './match-pattern.ts';
+import { asObject, resolve, text, typeOf } from './read-schema.ts';
 import { type Unit, unitOfWord } from './read-units.ts';
 import { type Role, roleOf, type Side, sideOf } from './slot-roles.ts';
 import { isStopWord } from './stop-words.ts';
@@ -47,9 +48,13 @@ export type Slot = {
   readonly nameWords: ReadonlySet<string>;
   /** Stems of the description's content words. */
   readonly hintWords: ReadonlySet<string>;
+  /** Words that tell this slot from the tool's others of its kind: 1 from the name, less from the description. */
+  readonly cueWords: ReadonlyMap<string, number>;
   readonly units: ReadonlySet<Unit>;
   readonly options: readonly EnumOption[];
   readonly pattern: PatternMatcher | undefined;
+  /** The value a description gives as an example (`e.g. ORD-10001`), which shows the shape of the others. */
+  readonly example: string | undefined;
   readonly minimum: number;
   readonly maximum: number;
   readonly maxLength: number;
@@ -64,7 +69,17 @@ const MAX_SLOTS = 60;
 export function describeSlots(schema: JsonSchema): Slot[] {
   const slots: Slot[] = [];
   walk(schema, schema, [], true, 0, slots);
-  return slots.slice(0, MAX_SLOTS);
+  return slots.slice(0, MAX_SLOTS).map((slot) => ({ ...slot, cueWords: cueWordsOf(slot, slots) }));
+}
+
+function cueWordsOf(slot: Slot, slots: readonly Slot[]): Map<string, number> {
+  const rivals = slots.filter((other) => other !== slot && KINDS[other.form] === KINDS[slot.form]);
+  const alone = (word: string): boolean =>
+    !rivals.some((other) => other.nameWords.has(word) || other.hintWords.has(word));
+  const words = new Map<string, number>();
+  for (const word of slot.hintWords) if (alone(word) && !/^\p{Script=Han}$/u.test(word)) words.set(word, 0.6);
+  for (const word of slot.nameWords) if (alone(word)) words.set(word, 1);
+  return words;
 }
 
 function walk(
@@ -122,12 +137,14 @@ function describe(
     side: sideOf(words, description),
     nameWords,
     hintWords: new Set(hints.map((token) => token.stem)),
+    cueWords: new Map(),
     units: unitsOf(
       words,
       hints.map((token) => token.lower),
     ),
     options,
     pattern: typeof items['pattern'] === 'string' ? compilePattern(items['pattern']) : undefined,
+    example: exampleOf(description),
     minimum: bound(items, 'minimum', 'exclusiveMinimum', Number.NEGATIVE_INFINITY),
     maximum: bound(items, 'maximum', 'exclusiveMaximum', Number.POSITIVE_INFINITY),
     maxLength: typeof items['maxLength'] === 'number' ? items['maxLength'] : Number.POSITIVE_INFINITY,
@@ -171,8 +188,34 @@ function formOf(
     (last === 'code' && !has('country', 'language', 'dress'))
   )
     return 'code';
-  return 'text';
+  return exampleOf(description) === undefined ? 'text' : 'code';
 }
+
+/** Slots of one kind compete for the same parts of a message. */
+const KINDS: { readonly [form in SlotForm]: string } = {
+  text: 'text',
+  number: 'number',
+  integer: 'number',
+  boolean: 'boolean',
+  enum: 'enum',
+  date: 'time',
+  'date-time': 'time',
+  time: 'time',
+  month: 'time',
+  duration: 'number',
+  email: 'address',
+  url: 'url',
+  uuid: 'code',
+  phone: 'code',
+  code: 'code',
+  currency: 'currency',
+  timezone: 'zone',
+  expression: 'expression',
+  opaque: 'opaque',
+};
+
+const EXAMPLE =
+  /(?:e\.g\.|for example|for instance|such as|example|如|例如|比如|示例)[:：,]?\s*['"`“]?([A-Za-z0-9][\w-]{1,30})/i;
 
 const FORMATS: { readonly [format: string]: SlotForm } = {
   date: 'date',
@@ -193,7 +236,7 @@ function unitsOf(words: readonly string[], hints: readonly string[]): ReadonlySe
   const named = words.map(unitOfWord).filter((unit) => unit !== undefined);
   const hinted = hints.map(unitOfWord).filter((unit) => unit !== undefined);
   const units = new Set<Unit>(named.length > 0 ? named : hinted);
-  const money = /^(?:amount|price|cost|budget|salary|fee|total|fare|revenue|value|deposit|rent)$/;
+  const money = /^(?:amount|price|cost|budget|salary|fee|total|fare|revenue|deposit|rent)$/;
   if (
     words.some((word) => money.test(word)) ||
     hints.some((hint) => /^(?:金额|价格|预算|费用|薪资|工资|money|price|currency)$/.test(hint))
@@ -210,50 +253,13 @@ function unitsOf(words: readonly string[], hints: readonly string[]): ReadonlySe
   return units;
 }
 
-function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
-  let current = schema;
-  for (let hops = 0; hops < 5; hops++) {
-    const ref = current['$ref'];
-    if (typeof ref === 'string') {
-      if (!ref.startsWith('#/')) return current;
-      const target = ref
-        .slice(2)
-        .split('/')
-        .reduce<unknown>((node, key) => asObject(node)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], root);
-      current = {
-        ...(asObject(target) ?? {}),
-        ...Object.fromEntries(Object.entries(current).filter(([key]) => key !== '$ref')),
-      };
-      continue;
-    }
-    const branches =
-      [current['anyOf'], current['oneOf']].find(Array.isArray)?.map((branch) => asObject(branch) ?? {}) ?? [];
-    const useful = branches.filter((branch) => branch['type'] !== 'null' && !('const' in branch));
-    if (useful.length === 0 || typeOf(current) !== undefined) return current;
-    current = {
-      ...(useful[0] as JsonSchema),
-      ...(current['description'] === undefined ? {} : { description: current['description'] }),
-    };
-  }
-  return current;
-}
-
-function typeOf(schema: JsonSchema): string | undefined {
-  const type = schema['type'];
-  if (Array.isArray(type)) return type.find((name): name is string => typeof name === 'string' && name !== 'null');
-  if (typeof type === 'string') return type;
-  return asObject(schema['properties']) === undefined ? undefined : 'object';
+/** An identifier given as an example: with digits, an underscore, or all in capitals. */
+function exampleOf(description: string): string | undefined {
+  const word = EXAMPLE.exec(description)?.[1];
+  return word !== undefined && (/\d|_/.test(word) || /^[A-Z]{2,}$/.test(word)) ? word : undefined;
 }
 
 function bound(schema: JsonSchema, inclusive: string, exclusive: string, otherwise: number): number {
   const value = schema[inclusive] ?? schema[exclusive];
   return typeof value === 'number' ? value : otherwise;
-}
-
-function asObject(value: unknown): JsonSchema | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonSchema) : undefined;
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

@@ -88,7 +88,7 @@ export function around(draft: Draft, span: Span): { before: string; after: strin
 }
 
 function likeness(slot: Slot, word: string): number {
-  return slot.nameWords.has(word) ? 1 : slot.hintWords.has(word) ? 0.6 : 0;
+  return slot.cueWords.get(word) ?? 0;
 }
 
 function knownTokens(message: ReadMessage, entry: ToolEntry): Set<Token> {

@@ -1,8 +1,9 @@
 import type { Slot } from './describe-slots.ts';
 import { type Draft, startDraft } from './draft.ts';
+import { fillBooleans } from './fill-booleans.ts';
 import { fillDates } from './fill-dates.ts';
 import { fillEntities } from './fill-entities.ts';
-import { fillBooleans, fillEnums } from './fill-enums.ts';
+import { fillEnums } from './fill-enums.ts';
 import { fillLeftovers } from './fill-leftover.ts';
 import { fillNumbers } from './fill-numbers.ts';
 import { fillText } from './fill-text.ts';

@@ -28,7 +28,9 @@ export function fillDates(draft: Draft, past: boolean): Moment {
   for (const span of spans) if (span.to !== undefined) fillPair(draft, slots, span);
   const pairs: Pair[] = [];
   for (const slot of openSlots(draft, (candidate) => slots.includes(candidate))) {
-    for (const span of spans.filter((candidate) => !isUsed(draft, candidate))) {
+    for (const span of spans.filter(
+      (candidate) => !isUsed(draft, candidate) && (slot.required || candidate.present === undefined),
+    )) {
       const score = suit(draft, slot, span, slots);
       if (score !== undefined) pairs.push({ slot, span, score });
     }

@@ -46,9 +46,7 @@ function claimEntity(draft: Draft, slot: Slot, entity: Entity): Claim[] {
   const value = codeValue(slot, entity.value);
   if (value === undefined) return [];
   if (entity.kind === 'code' || (entity.kind === 'handle' && slot.pattern !== undefined))
-    return [
-      { slot, span: entity, value, score: (slot.pattern === undefined ? 2 : 6) + near + (slot.required ? 1 : 0) },
-    ];
+    return [{ slot, span: entity, value, score: shapeScore(slot, value) + near + (slot.required ? 1 : 0) }];
   const likely =
     entity.kind === 'uuid' ||
     (entity.kind === 'phone' && near > 0) ||
@@ -56,11 +54,27 @@ function claimEntity(draft: Draft, slot: Slot, entity: Entity): Claim[] {
   return likely ? [{ slot, span: entity, value, score: 1.5 + near }] : [];
 }
 
-/** An identifier as the slot's pattern wants it: as written, without its number sign, or in capitals. */
+/** An identifier as the slot's pattern wants it: as written, without its number sign, or in capitals; none with another prefix than the example's. */
 function codeValue(slot: Slot, raw: string): string | undefined {
   const bare = raw.replace(/^#/, '');
-  if (slot.pattern === undefined) return bare;
-  return [raw, bare, bare.toUpperCase()].find((variant) => slot.pattern?.(variant));
+  if (slot.pattern !== undefined) return [raw, bare, bare.toUpperCase()].find((variant) => slot.pattern?.(variant));
+  const wanted = prefixOf(slot.example ?? '');
+  const given = prefixOf(bare);
+  return wanted !== undefined && given !== undefined && wanted !== given ? undefined : bare;
+}
+
+/** How well an identifier has the shape the schema shows. */
+function shapeScore(slot: Slot, value: string): number {
+  if (slot.pattern !== undefined) return 6;
+  if (slot.example === undefined) return 2;
+  const prefix = prefixOf(slot.example);
+  if (prefix !== undefined) return prefixOf(value) === prefix ? 5 : 1;
+  return /_/.test(slot.example) === /_/.test(value) && /\d/.test(slot.example) === /\d/.test(value) ? 3 : 1;
+}
+
+/** `ORD` of ORD-10001. */
+function prefixOf(code: string): string | undefined {
+  return /^([A-Za-z]{2,6})-(?=[\w-]*\d)/.exec(code)?.[1]?.toUpperCase();
 }
 
 /** `order 42`, 订单42: a short number is an identifier only where its label stands beside it. */
@@ -77,12 +91,13 @@ function claimNumbers(draft: Draft, slot: Slot): Claim[] {
 
 /** `promo code SUMMER`, `AAPL`: a word in capitals beside its label. */
 function claimCapitals(draft: Draft, slot: Slot): Claim[] {
+  const shown = slot.pattern !== undefined || /^[A-Z]+$/.test(slot.example ?? '');
   return draft.message.tokens.flatMap((token) => {
-    if (!/^[A-Z]{2,12}$/.test(token.text)) return [];
+    if (!/^[A-Z]{2,12}$/.test(token.text) || draft.vocabulary.has(token)) return [];
     const near = nearness(draft, slot, token);
     const value = codeValue(slot, token.text);
-    return value !== undefined && (near >= 1.5 || slot.pattern !== undefined)
-      ? [{ slot, span: token, value, score: near + (slot.pattern === undefined ? 0 : 2) }]
+    return value !== undefined && (near >= 1.5 || shown)
+      ? [{ slot, span: token, value, score: near + (shown ? 2 : 0) }]
       : [];
   });
 }

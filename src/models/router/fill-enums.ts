@@ -1,81 +1,77 @@
-import { conceptsOf } from './concepts.ts';
-import type { EnumOption } from './describe-enums.ts';
 import type { Slot } from './describe-slots.ts';
-import { around, assign, type Draft, isUsed, nearness, openSlots } from './draft.ts';
-import { isStopWord } from './stop-words.ts';
+import { around, assign, type Draft, nearness, openSlots } from './draft.ts';
+import { findMentions, type Mention } from './find-mentions.ts';
 import { firstTokenFrom, type Token } from './tokenize.ts';
 import { overlaps, type Span } from './types.ts';
 
-/** A place where the message names an allowed value. */
-type Mention = { readonly option: EnumOption; readonly span: Span; readonly strength: number };
+const TO_BEFORE = /(?:\bto|\binto|\bin|\bas|=|到|成|为|换|兑|兑换|合|多少|how many)\s*(?:the\s+)?$/i;
+const FROM_BEFORE = /(?:\bfrom|\bof|从|由|把|将)\s*(?:the\s+)?$/i;
+/** A mention this weak needs its slot to want it: one word of a gloss is often said of something else. */
+const LEAST_SCORE = 1;
 
-const TO_BEFORE = /(?:to|into|in|as|=|到|成|为|换|改为|改成|设为)\s*$/i;
-const FROM_BEFORE = /(?:from|从|由|把|将)\s*$/i;
-const NEGATION =
-  /(?:\bnot?|\bwithout|\bexcept|\bdon't|\bdo not|\bno need(?: for| to)?|\bexclud(?:e|ing)|\bnon|不要|不用|不需要?|无需|不含|不包含?|没有|别|不|非|免)[\s-]*(?:\w+\s+|[是否含带需要包]{1,2})?$/i;
-const TURN_ON = /\b(?:turn(?:ed)? on|switch on|enable|activate|on)\b|打开|开启|启用|开一下/i;
-const TURN_OFF = /\b(?:turn(?:ed)? off|switch off|disable|deactivate|off)\b|关闭|关掉|停用|禁用|关上/i;
-const SWITCH_WORDS: ReadonlySet<string> = new Set([
-  'on',
-  'enabl',
-  'enable',
-  'activ',
-  'power',
-  'state',
-  'turn',
-  'switch',
-]);
-const EMPTY_BOOLEAN_WORDS: ReadonlySet<string> = new Set([
-  'is',
-  'has',
-  'include',
-  'includ',
-  'includ',
-  'with',
-  'should',
-  'send',
-  'need',
-  'require',
-  'requir',
-  'want',
-  'flag',
-  'only',
-  'allow',
-  'add',
-  'use',
-]);
-
-/** Fills enumerated slots from the values the message names, by their own words, titles, glosses or concepts. */
+/** Fills enumerated slots from the values the message names; two slots with the same values (from, to) take two of them. */
 export function fillEnums(draft: Draft): void {
   const slots = openSlots(draft, (slot) => slot.form === 'enum');
-  const found = slots.map((slot) => ({ slot, mentions: mentionsOf(draft, slot) }));
-  const pairs = found.flatMap(({ slot, mentions }) =>
-    mentions.map((mention) => ({ slot, mention, score: scoreOf(draft, slot, mention, slots) })),
+  const twins = slots.filter((slot) => slots.some((other) => other !== slot && areTwins(slot, other)));
+  const [first] = twins;
+  const second = twins.find((slot) => first !== undefined && slot !== first && areTwins(slot, first));
+  if (first !== undefined && second !== undefined) fillTwins(draft, first, second);
+  const single = slots.filter((slot) => slot !== first && slot !== second);
+  const pairs = (second === undefined ? slots : single).flatMap((slot) =>
+    findMentions(draft, slot).map((mention) => ({ slot, mention, score: scoreOf(draft, slot, mention) })),
   );
   const taken: Span[] = [];
   for (const { slot, mention, score } of pairs.toSorted((a, b) => b.score - a.score)) {
-    if (score < 1 || (draft.values.has(slot) && !slot.list) || taken.some((span) => overlaps(span, mention.span)))
-      continue;
+    const free = (slot.list || !draft.values.has(slot)) && !taken.some((span) => overlaps(span, mention.span));
+    if (score < LEAST_SCORE || !free) continue;
     taken.push(mention.span);
     assign(draft, slot, mention.option.value, withLabel(draft, slot, mention.span));
   }
 }
 
-/** Fills boolean slots whose subject the message names, false where it is negated; a switch goes by on and off. */
-export function fillBooleans(draft: Draft): void {
-  const { text } = draft.message;
-  for (const slot of openSlots(draft, (candidate) => candidate.form === 'boolean' && !candidate.list)) {
-    const subject = [...slot.nameWords].filter((word) => !EMPTY_BOOLEAN_WORDS.has(word) && !isStopWord(word));
-    if ([...slot.nameWords].every((word) => SWITCH_WORDS.has(word)) || subject.length === 0) {
-      const off = TURN_OFF.exec(text);
-      const hit = off ?? TURN_ON.exec(text);
-      if (hit !== null) assign(draft, slot, off === null, { start: hit.index, end: hit.index + hit[0].length });
-      continue;
-    }
-    const span = findSubject(draft, slot, subject);
-    if (span !== undefined)
-      assign(draft, slot, !NEGATION.test(text.slice(Math.max(0, span.start - 24), span.start)), span);
+function areTwins(a: Slot, b: Slot): boolean {
+  return (
+    !a.list &&
+    !b.list &&
+    a.options.length > 1 &&
+    a.options.length === b.options.length &&
+    a.options.every((option, i) => option.value === b.options[i]?.value)
+  );
+}
+
+/** What stands at the number or after `from` is the first of a pair, what stands after `to` the second; else they come in order. */
+function fillTwins(draft: Draft, a: Slot, b: Slot): void {
+  const [from, to] = a.side === 'to' || b.side === 'from' ? [b, a] : [a, b];
+  const mentions = findMentions(draft, from).filter((mention) => mention.strength > LEAST_SCORE);
+  const give = (slot: Slot, mention: Mention | undefined): void => {
+    if (mention !== undefined) assign(draft, slot, mention.option.value, mention.span);
+  };
+  const atNumber = mentions.find((mention) =>
+    draft.message.numbers.some((number) => overlaps(number, mention.span) || number.end === mention.span.start),
+  );
+  const source = atNumber ?? mentions.find((mention) => FROM_BEFORE.test(around(draft, mention.span).before));
+  const target = mentions.find((mention) => mention !== source && TO_BEFORE.test(around(draft, mention.span).before));
+  if (mentions.length === 1) {
+    const [only] = mentions;
+    give(only === target ? to : from, only);
+    return;
   }
+  const rest = mentions.filter((mention) => mention !== source && mention !== target);
+  const start = source ?? rest.shift();
+  give(from, start);
+  give(to, target ?? rest.shift());
+}
+
+function scoreOf(draft: Draft, slot: Slot, mention: Mention): number {
+  const { before } = around(draft, mention.span);
+  const aimed = TO_BEFORE.test(before) ? 0.5 : 0;
+  return (
+    mention.strength +
+    aimed +
+    nearness(draft, slot, mention.span) / 2 +
+    (slot.required ? 0.6 : 0) -
+    mention.span.start / 1_000_000
+  );
 }
 
 /** The mention with the slot's own word beside it (优先级高, `high priority`), which then is no part of another value. */
@@ -92,82 +88,4 @@ function withLabel(draft: Draft, slot: Slot, span: Span): Span {
     start: Math.min(span.start, tokens[first]?.start ?? span.start),
     end: Math.max(span.end, tokens[last]?.end ?? span.end),
   };
-}
-
-/** All places that name one of a slot's values; where two overlap the longer wins. */
-function mentionsOf(draft: Draft, slot: Slot): Mention[] {
-  const { tokens, concepts } = draft.message;
-  const mentions: Mention[] = [];
-  for (const option of slot.options) {
-    for (const phrase of option.phrases) {
-      for (let i = 0; i + phrase.length <= tokens.length; i++) {
-        if (!phrase.every((word, j) => tokens[i + j]?.stem === word)) continue;
-        const span = { start: tokens[i]?.start ?? 0, end: tokens[i + phrase.length - 1]?.end ?? 0 };
-        const common = phrase.every((word) => isStopWord(word));
-        mentions.push({ option, span, strength: (common ? 0.4 : 3) + phrase.join('').length / 50 });
-      }
-      const han = phrase.join('');
-      if (/^\p{Script=Han}{2,}$/u.test(han)) mentions.push(...findHan(draft, option, han));
-    }
-    for (const hit of concepts)
-      if (option.concepts.has(hit.concept))
-        mentions.push({ option, span: { start: hit.start, end: hit.end }, strength: 1.5 + (hit.end - hit.start) / 50 });
-  }
-  const free = mentions.filter(
-    (mention) => !isUsed(draft, mention.span) || draft.message.numbers.some((number) => overlaps(number, mention.span)),
-  );
-  const longest = free.toSorted((a, b) => b.strength + length(b) - (a.strength + length(a)));
-  const kept: Mention[] = [];
-  for (const mention of longest) if (!kept.some((other) => overlaps(other.span, mention.span))) kept.push(mention);
-  return kept.filter((mention) => !NEGATION.test(around(draft, mention.span).before) || slot.required);
-}
-
-function findHan(draft: Draft, option: EnumOption, phrase: string): Mention[] {
-  const { text } = draft.message;
-  const mentions: Mention[] = [];
-  for (let at = text.indexOf(phrase); at >= 0; at = text.indexOf(phrase, at + phrase.length)) {
-    mentions.push({ option, span: { start: at, end: at + phrase.length }, strength: 2.8 + phrase.length / 50 });
-  }
-  return mentions;
-}
-
-function scoreOf(draft: Draft, slot: Slot, mention: Mention, slots: readonly Slot[]): number {
-  const { before } = around(draft, mention.span);
-  const quoted = draft.message.entities.some(
-    (entity) =>
-      entity.kind === 'quote' && overlaps(entity, mention.span) && length(mention) + 2 < entity.end - entity.start,
-  );
-  if (quoted) return 0;
-  const twin = slots.some(
-    (other) => other !== slot && other.options.some((option) => option.value === mention.option.value),
-  );
-  let score = mention.strength + nearness(draft, slot, mention.span) / 2 + (slot.required ? 0.6 : 0);
-  if (twin) {
-    const direction = FROM_BEFORE.test(before) ? 'from' : TO_BEFORE.test(before) ? 'to' : undefined;
-    if (direction !== undefined && slot.side !== undefined) score += slot.side === direction ? 2 : -1;
-    else if (slot.side === 'from') score += 0.5;
-    score -= mention.span.start / 100_000;
-  } else score -= mention.span.start / 1_000_000;
-  return score;
-}
-
-/** Where the message names what a boolean is about: all words of its name in a row, or the Chinese after 是否 in its description. */
-function findSubject(draft: Draft, slot: Slot, subject: readonly string[]): Span | undefined {
-  const { tokens, text, concepts } = draft.message;
-  const at = tokens.findIndex((_, i) => subject.every((word, j) => tokens[i + j]?.stem === word));
-  if (at >= 0) return { start: tokens[at]?.start ?? 0, end: tokens[at + subject.length - 1]?.end ?? 0 };
-  const asked = /是否(?:要|需要?|包含?|含|为|有|是|启用|开启|发送|同时|已|加)?(\p{Script=Han}{1,8})/u.exec(
-    slot.description,
-  )?.[1];
-  for (let size = asked?.length ?? 0; asked !== undefined && size >= 2; size--) {
-    const start = text.indexOf(asked.slice(0, size));
-    if (start >= 0) return { start, end: start + size };
-  }
-  if (subject.length !== 1) return undefined;
-  const named = conceptsOf(subject[0] ?? '');
-  return concepts.find((hit) => named.includes(hit.concept) && !draft.entry.concepts.has(hit.concept));
-}
-
-function length(mention: Mention): number {
-  return mention.span.end - mention.span.start;
 }

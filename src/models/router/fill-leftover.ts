@@ -1,6 +1,7 @@
 import { isContent, trim } from './capture-text.ts';
 import type { Slot } from './describe-slots.ts';
 import { assign, type Draft, isUsed, openSlots } from './draft.ts';
+import { isChineseName, isRequestVerb } from './request-words.ts';
 import type { Role } from './slot-roles.ts';
 import type { Token } from './tokenize.ts';
 import type { Span } from './types.ts';
@@ -17,9 +18,6 @@ const LEFTOVER_ORDER: readonly Role[] = [
   'person',
   'other',
   'body',
-  'reason',
-  'origin',
-  'language',
 ];
 const LIST_SEPARATORS = /\s*(?:,|，|、|;|；|&|\band\b|(?<=\p{Script=Han})[和与跟及](?=\p{Script=Han}))\s*/u;
 
@@ -27,7 +25,9 @@ const PRONOUN =
   /^(?:me|you|him|her|it|them|us|this|that|these|those|everyone|someone|something|my|your|我|你|他|她|它|我们|他们|这个|那个|这|那|自己|大家)$/i;
 /** Gives each required text slot that no cue filled the longest run of words that nothing else explains. */
 export function fillLeftovers(draft: Draft): void {
-  const slots = openSlots(draft, (slot) => slot.form === 'text' && slot.required).sort(byLeftoverOrder);
+  const slots = openSlots(draft, (slot) => slot.form === 'text' && slot.required && takesLeftover(draft, slot)).sort(
+    byLeftoverOrder,
+  );
   for (const slot of slots) fillLeftover(draft, slot);
 }
 
@@ -49,9 +49,21 @@ export function wrap(slot: Slot, value: string): unknown {
   return slot.list ? splitList(value) : value;
 }
 
+/** Running text, reasons and origins need a cue; a text to work on does when the tool wants nothing else in words. */
+function takesLeftover(draft: Draft, slot: Slot): boolean {
+  if (slot.role === 'body')
+    return !draft.entry.slots.some((other) => other !== slot && other.form === 'text' && other.required);
+  return LEFTOVER_ORDER.includes(slot.role);
+}
+
 function byLeftoverOrder(a: Slot, b: Slot): number {
   return LEFTOVER_ORDER.indexOf(a.role) - LEFTOVER_ORDER.indexOf(b.role);
 }
+
+/** Roles whose English values begin with a capital. */
+const NAMES: ReadonlySet<Role> = new Set(['person', 'title']);
+/** 一篇, 那只, 这个: a count or pointer with its measure word. */
+const COUNTED = /^[一二两三四五六七八九十几这那哪每某\d]+[个只篇条张份台本家款位名场次间部件种]$/;
 
 /** The longest run of words that neither the tool nor another argument explains. */
 function fillLeftover(draft: Draft, slot: Slot): void {
@@ -70,7 +82,7 @@ function fillLeftover(draft: Draft, slot: Slot): void {
   for (const [i, token] of tokens.entries()) {
     const blocked = isUsed(draft, token) || /^[,.;!?，。；！？\n]$/.test(token.text);
     if (blocked) close();
-    else if (isContent(draft, token)) {
+    else if (isContent(draft, token) && !(size === 0 && isRequestVerb(token)) && !COUNTED.test(token.text)) {
       if (size === 0) start = i;
       last = i;
       size++;
@@ -80,8 +92,8 @@ function fillLeftover(draft: Draft, slot: Slot): void {
   if (best === undefined) return;
   const value = text.slice(best.span.start, best.span.end);
   if (PRONOUN.test(value) || value.length > slot.maxLength || /^\p{Script=Han}$/u.test(value)) return;
-  const needsName = slot.role === 'person' || slot.role === 'origin' || slot.role === 'title';
-  if (needsName && /^\p{Ll}/u.test(value)) return;
+  if (NAMES.has(slot.role) && /^\p{Ll}/u.test(value)) return;
+  if (slot.role === 'person' && /^\p{Script=Han}/u.test(value) && !isChineseName(value)) return;
   assign(draft, slot, wrap(slot, value), best.span);
 }
 

@@ -81,7 +81,7 @@ function claimNumber(draft: Draft, slot: Slot, number: NumberSpan, { bound, cove
   if (fit === undefined) return [];
   if (bound !== undefined && slot.side !== undefined && slot.side !== bound) return [];
   const near = nearness(draft, slot, number);
-  if (number.weak && fit < 3 && near < 2) return [];
+  if (number.weak && near < 2 && (fit < 3 || number.unit === 'item')) return [];
   const scaled = number.unit === 'percent' && slot.maximum <= 1 ? number.value / 100 : number.value;
   const base = slot.required ? 1 : 0.5;
   const score = base + fit + near + (bound !== undefined && slot.side === bound ? 4 : 0);
@@ -92,8 +92,12 @@ function claimNumber(draft: Draft, slot: Slot, number: NumberSpan, { bound, cove
 function unitFit(slot: Slot, number: NumberSpan): number | undefined {
   const { unit } = number;
   if (unit === undefined || slot.units.has(unit)) return unit === undefined ? 0 : 4;
-  if (unit === 'item')
-    return slot.units.size === 0 ? 0.5 : slot.units.has('money') || slot.units.has('percent') ? undefined : 0;
+  if (unit === 'item') {
+    // 个 counts anything, people too.
+    if (slot.units.size === 0 || slot.units.has('person') || slot.units.has('room'))
+      return slot.units.size === 0 ? 0.5 : 1.5;
+    return slot.units.has('money') || slot.units.has('percent') ? undefined : 0;
+  }
   const named = slot.nameWords.has(unit) || slot.hintWords.has(unit);
   if (named) return 2;
   const measured =

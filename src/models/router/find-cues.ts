@@ -49,7 +49,9 @@ export function findCues(draft: Draft, slot: Slot): CueHit[] {
       hits.push({ cue, at: i, after, label: false });
     }
     if (
+      slot.required &&
       takesColon(slot) &&
+      !startsWithLabel(draft, tokens[i + 1]) &&
       i > 0 &&
       /^[:：]$/.test(token.text) &&
       /^(?:\s|\p{Script=Han})/u.test(text.slice(token.end, token.end + 1))
@@ -57,21 +59,23 @@ export function findCues(draft: Draft, slot: Slot): CueHit[] {
       hits.push({ cue: { words: [], weight: 2.8, reach: 'rest' }, at: i, after: i + 1, label: true });
     }
     const named =
-      (slot.nameWords.has(token.stem) ||
-        (token.kind === 'cjk' && token.text.length > 1 && slot.hintWords.has(token.text))) &&
-      !GENERIC_LABELS.has(token.stem);
+      token.kind === 'cjk'
+        ? token.text.length > 1 && slot.cueWords.has(token.text)
+        : slot.cueWords.get(token.stem) === 1;
     if (!named) continue;
     const joined = LABEL_JOIN.exec(text.slice(token.end, token.end + 12));
     const next = tokens[i + 1];
     const proper = next !== undefined && (/^[\p{Lu}\d]/u.test(next.text) || next.kind === 'number');
-    if (joined !== null)
+    const generic = GENERIC_LABELS.has(token.stem);
+    if (joined !== null && !(generic && /^\s*(?:of|to|as|在)/i.test(joined[0])))
       hits.push({
         cue: { words: [], weight: 4, reach: reachOf(slot.role) },
         at: i,
         after: firstTokenFrom(tokens, token.end + joined[0].length),
         label: true,
       });
-    else if (proper) hits.push({ cue: { words: [], weight: 2.5, reach: 'name' }, at: i, after: i + 1, label: true });
+    else if (proper && token.lower !== 'to')
+      hits.push({ cue: { words: [], weight: 2.5, reach: 'name' }, at: i, after: i + 1, label: true });
   }
   return hits.slice(0, MAX_CUES);
 }
@@ -98,12 +102,13 @@ export function stopsFor(slot: Slot, starts: ReadonlyMap<Slot, readonly CueHit[]
   return stops;
 }
 
-/** The weight of the role's cue that stands right before a range. */
+/** The weight of the role's cue that stands right before a range, where it is a sure one. */
 export function leadsTo(draft: Draft, slot: Slot, span: Span): number {
   const before = around(draft, span)
     .before.toLowerCase()
     .replace(/[\s:：,，]+$/, '');
-  return cuesOf(slot.role).find((cue) => before.endsWith(cue.words.join(' ')))?.weight ?? 0;
+  const weight = cuesOf(slot.role).find((cue) => before.endsWith(cue.words.join(' ')))?.weight ?? 0;
+  return weight >= 3 ? weight : 0;
 }
 
 /** Tells whether a label is too common to name its slot, as `name` is. */
@@ -112,10 +117,15 @@ export function isGenericLabel(word: string): boolean {
 }
 
 function reachOf(role: Role): Cue['reach'] {
-  if (role === 'body' || role === 'task') return 'rest';
+  if (role === 'body' || role === 'task' || role === 'address') return 'rest';
   return role === 'title' || role === 'topic' || role === 'reason' || role === 'item' || role === 'other'
     ? 'phrase'
     : 'name';
+}
+
+/** `New contact: name Ann, email …`: what follows the colon is a list of labelled values. */
+function startsWithLabel(draft: Draft, next: Token | undefined): boolean {
+  return next !== undefined && draft.entry.slots.some((slot) => slot.cueWords.get(next.stem) === 1);
 }
 
 /** `Open a ticket: the printer is broken`: the text after a colon is the title, body or task. */

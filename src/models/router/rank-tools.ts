@@ -1,4 +1,4 @@
-import { findConcepts } from './concepts.ts';
+import { actionKind, findConcepts } from './concepts.ts';
 import { describeSlots, type Slot } from './describe-slots.ts';
 import type { ReadMessage } from './read-message.ts';
 import { isStopWord } from './stop-words.ts';
@@ -13,6 +13,8 @@ export type ToolEntry = {
   readonly vocabulary: ReadonlySet<string>;
   readonly concepts: ReadonlySet<number>;
   readonly nameTerms: ReadonlySet<string>;
+  /** What the tool does, by its name alone. */
+  readonly nameActions: ReadonlySet<number>;
 };
 
 /** A tool list prepared for ranking; make one with `createToolIndex` and keep it as long as the list is the same. */
@@ -26,7 +28,7 @@ export type RankedTool = {
   readonly entry: ToolEntry;
   readonly score: number;
   /** Weight of the message terms the tool holds, by the tokens they come from. */
-  readonly matched: readonly { readonly span: Span; readonly weight: number }[];
+  readonly matched: readonly { readonly key: string; readonly span: Span; readonly weight: number }[];
 };
 
 type Term = { readonly key: string; readonly span: Span; readonly weight: number };
@@ -74,6 +76,11 @@ export function createToolIndex(tools: readonly RouterTool[]): ToolIndex {
       slots,
       vocabulary: new Set(heading.filter((token) => token.kind !== 'mark').map((token) => token.stem)),
       concepts: new Set(findConcepts(heading).map((hit) => hit.concept)),
+      nameActions: new Set(
+        findConcepts(tokenize(name))
+          .map((hit) => hit.concept)
+          .filter((concept) => actionKind(concept) !== undefined),
+      ),
       nameTerms: new Set(termsOf(tokenize(name), true).map((term) => term.key)),
     });
   }
@@ -82,12 +89,12 @@ export function createToolIndex(tools: readonly RouterTool[]): ToolIndex {
 
 /** The tools that share words with a message, best first, by BM25 over words, CJK bigrams and concepts. */
 export function rankTools(index: ToolIndex, message: ReadMessage): RankedTool[] {
-  const scores = new Map<number, { score: number; matched: { span: Span; weight: number }[] }>();
+  const scores = new Map<number, { score: number; matched: { key: string; span: Span; weight: number }[] }>();
   for (const term of queryTerms(message)) {
     for (const { entry, weight } of index.postings.get(term.key) ?? []) {
       const known = scores.get(entry) ?? { score: 0, matched: [] };
       known.score += weight * term.weight;
-      known.matched.push({ span: term.span, weight: weight * term.weight });
+      known.matched.push({ key: term.key, span: term.span, weight: weight * term.weight });
       scores.set(entry, known);
     }
   }

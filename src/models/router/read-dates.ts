@@ -20,6 +20,8 @@ export type DateSpan = Span & {
   /** Set where only the day of the month (15号) or of the week (周三) is written: a range takes its month or week from its start. */
   readonly dayOfMonth?: number;
   readonly weekday?: number;
+  /** `now`: a filler unless a time is asked for. */
+  readonly present?: true;
   /** A bare hour, which takes the half of the day from the start of its range. */
   readonly loose?: true;
 };

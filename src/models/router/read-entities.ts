@@ -89,8 +89,9 @@ function isPhone(text: string): boolean {
   return digits >= 7 && digits <= 15 && !DATE_LIKE.test(text) && !/^\d{4}-\d{2}-\d{2}/.test(text);
 }
 
-/** An identifier has digits together with letters or a number sign, or is a long plain number; sizes, ordinals and dates are none. */
+/** An identifier has underscores, or digits together with letters or a number sign, or is a long plain number; sizes, ordinals and dates are none. */
 function isCode(word: string): boolean {
+  if (/^[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+$/.test(word)) return true;
   if (!/\d/.test(word) || TIME_LIKE.test(word) || DATE_LIKE.test(word)) return false;
   if (word.startsWith('#')) return true;
   if (/^\d+$/.test(word)) return word.length >= 5;

@@ -1,8 +1,8 @@
-import { type ConceptHit, findConcepts } from './concepts.ts';
+import { actionKind, type ConceptHit, findConcepts } from './concepts.ts';
 import { type DateSpan, readTemporals, type Temporals } from './read-dates.ts';
 import { type Entity, readEntities } from './read-entities.ts';
 import { type NumberSpan, readNumbers } from './read-numbers.ts';
-import { detectLanguage, MAX_MESSAGE_CHARS, normalizeText, type Token, tokenize } from './tokenize.ts';
+import { detectLanguage, firstTokenFrom, MAX_MESSAGE_CHARS, normalizeText, type Token, tokenize } from './tokenize.ts';
 import { type Language, overlaps } from './types.ts';
 
 /** A user's message with everything that can be told without knowing a tool. */
@@ -15,6 +15,8 @@ export type ReadMessage = {
   readonly entities: readonly Entity[];
   /** Numbers outside dates, times and identifiers. */
   readonly numbers: readonly NumberSpan[];
+  /** Things to be done that the message names where a verb stands. */
+  readonly actions: ReadonlySet<number>;
   readonly language: Language | undefined;
   readonly now: Temporal.ZonedDateTime;
   /** Dates and durations; `past` reads `on Friday` as the last one. */
@@ -28,6 +30,7 @@ export function readMessage(raw: string, now: Temporal.ZonedDateTime): ReadMessa
   const tail = whole.slice(MAX_MESSAGE_CHARS);
   const tokens = tokenize(text);
   const entities = readEntities(text, tail);
+  const concepts = findConcepts(tokens);
   const allNumbers = readNumbers(text, entities);
   const cache = new Map<boolean, Temporals>();
   const temporals = (past: boolean): Temporals => {
@@ -44,8 +47,32 @@ export function readMessage(raw: string, now: Temporal.ZonedDateTime): ReadMessa
     entities,
     now,
     temporals,
-    concepts: findConcepts(tokens),
+    concepts,
+    actions: findActions(tokens, concepts, entities),
     numbers: allNumbers.filter((number) => !inDate(number, temporals(false).dates)),
     language: detectLanguage(text),
   };
 }
+
+/** Actions outside quotations; an English one counts at the start, after a comma, or after a word that a verb follows. */
+function findActions(
+  tokens: readonly Token[],
+  concepts: readonly ConceptHit[],
+  entities: readonly Entity[],
+): Set<number> {
+  const found = new Set<number>();
+  for (const hit of concepts) {
+    if (actionKind(hit.concept) === undefined || entities.some((entity) => overlaps(entity, hit))) continue;
+    const at = firstTokenFrom(tokens, hit.start);
+    const before = tokens[at - 1];
+    if (tokens[at]?.kind === 'cjk' || before === undefined || before.kind === 'mark' || BEFORE_VERBS.has(before.lower))
+      found.add(hit.concept);
+  }
+  return found;
+}
+
+const BEFORE_VERBS: ReadonlySet<string> = new Set(
+  'please to you and or then just can could me also i we need want kindly hi hello hey be get been let us would should must gets got now don’t cannot help they it'.split(
+    ' ',
+  ),
+);

@@ -187,6 +187,16 @@ function withSurroundings(text: string, read: Value): Omit<NumberSpan, 'digits'>
   const before = text.slice(Math.max(0, start - 8), start);
   const hundredth = /百分之$/.exec(before);
   if (hundredth !== null) return { start: start - 3, end, value, unit: 'percent', weak: false };
+  // 八折 leaves 80 % of the price, 八五折 85 %: both are read as what is taken off.
+  if (text.charAt(end) === '折' && value > 0 && value < 100) {
+    return {
+      start,
+      end: end + 1,
+      value: Number((100 - (value < 10 ? value * 10 : value)).toPrecision(6)),
+      unit: 'percent',
+      weak: false,
+    };
+  }
   const minus = /(?:零下|\bminus |\bnegative )$/i.exec(before);
   if (minus !== null) {
     value = -value;

@@ -64,8 +64,10 @@ export function readCalendarWords(text: string, today: Today): DateSpan[] {
     if (span !== undefined && !spans.some((other) => other.start < at.end && at.start < other.end))
       spans.push({ ...at, ...span });
   };
-  for (const m of text.matchAll(EN_NOW)) add(m, { from: { date, time: today.now.toPlainTime() }, period: false });
-  for (const m of text.matchAll(ZH_NOW)) add(m, { from: { date, time: today.now.toPlainTime() }, period: false });
+  for (const m of text.matchAll(EN_NOW))
+    add(m, { from: { date, time: today.now.toPlainTime() }, period: false, present: true });
+  for (const m of text.matchAll(ZH_NOW))
+    add(m, { from: { date, time: today.now.toPlainTime() }, period: false, present: true });
   for (const m of text.matchAll(EN_DAY))
     add(m, { from: { date: date.add({ days: /after/i.test(m[1] ?? '') ? 2 : -2 }) }, period: false });
   for (const m of text.matchAll(EN_EDGE))

@@ -33,7 +33,7 @@ const UNIT_WORDS: { readonly [unit: string]: string } = {
   floor: 'floor floors 楼 层',
   line: 'lines line 行',
   byte: 'GB MB KB TB',
-  item: 'items item pieces piece units unit copies copy pcs boxes box tickets ticket times results result entries records rows 件 张 份 台 本 盒 箱 瓶 条 只 套 支 双 部 包 次 杯 把 个',
+  item: 'items item pieces piece units unit copies copy pcs boxes box tickets ticket times results result entries records rows 件 张 份 台 本 盒 箱 瓶 条 只 套 支 双 部 包 次 杯 把 篇 条 颗 块 片 根 辆 幅 项 批 个',
 };
 
 const CURRENCY_WORDS: { readonly [code: string]: string } = {

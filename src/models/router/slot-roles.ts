@@ -3,6 +3,7 @@ export type Role =
   | 'person'
   | 'creator'
   | 'place'
+  | 'address'
   | 'origin'
   | 'destination'
   | 'title'
@@ -28,8 +29,9 @@ const NAMES: readonly (readonly [Role, RegExp])[] = [
   ],
   [
     'place',
-    /^(?:city|location|place|address|venue|country|region|area|site|office|store|warehouse|building|town|hotel|restaurant|room|station|where|neighborhood|district)$/,
+    /^(?:city|location|place|venue|country|region|area|site|office|store|warehouse|building|town|hotel|restaurant|room|station|where|neighborhood|district)$/,
   ],
+  ['address', /^(?:address|street)$/],
   ['reason', /^(?:reason|cause|justification|purpose|why)$/],
   [
     'body',
@@ -77,6 +79,11 @@ export function roleOf(words: readonly string[], description: string): Role {
   )
     return 'task';
   const last = words.at(-1) ?? '';
+  if (
+    /^(?:name|fullname|full)$/.test(last) &&
+    /person|contact|employee|customer|full name|patient|guest|姓名|人名/i.test(description)
+  )
+    return 'person';
   const isName = last === 'name' && words.length > 1;
   for (const word of isName ? [words.at(-2) ?? '', last] : [last, ...words.slice(0, -1).reverse()]) {
     for (const [role, pattern] of NAMES) if (pattern.test(word)) return endOf(role, words, description);

@@ -16,12 +16,16 @@ const TABLE: { readonly [role in Role]: string } = {
     1 name from|by|of|查询|查|查一下|查看`,
   creator: `4 name by|written by|performed by|directed by
     2 name from|of`,
-  place: `3 name in|at|near|around|在|位于|到|去|飞往|前往
+  place: `4 name located in|based in|位于|地点在|地点是|地点为|工作地点|地点|城市是|城市|坐标
+    3 name in|at|near|around|在|到|去|飞往|前往|寄到|送到|发到|运到|发往|寄往|运往
     2 name to|for|visit|from
     1 name of|about|on|查询|查|查一下|查看`,
+  address: `5 rest new address is|new address|address is|address to|改成|改为|改到|更改为|换成|更新为|送到|寄到|地址是|地址为|新地址是|新地址
+    3 rest to|at|地址|到
+    1 rest is|为`,
   origin: `4 name from|leaving|departing|departing from|out of|starting at|从|自|由
     1 name leave|depart`,
-  destination: `4 name fly to|going to|travel to|trip to|drive to|飞往|前往|开往|去往
+  destination: `4 name fly to|ship to|shipping to|send to|寄到|寄往|送到|送往|发到|发往|运到|运往|going to|travel to|trip to|drive to|飞往|前往|开往|去往
     3 name to|into|toward|towards|到|去|至|往|飞
     1 name for|in`,
   title: `5 phrase called|named|titled|entitled|name it|call it|with the title|with title|with the name|with subject|with the subject|叫做|名叫|名为|名称为|名称是|名字叫|名字是|标题为|标题是|标题叫|题为|命名为|主题为|主题是|取名|叫|改名为|重命名为

@@ -1,18 +1,19 @@
 import type { Module } from '#kernel/module';
-import { type AgentCalls, APIGateway } from './api-gateway.ts';
+import { AgentChat, type AgentsPort } from './agent-chat.ts';
+import { APIGateway } from './api-gateway.ts';
 import { gatewaySettings } from './config.ts';
 import { PassThrough } from './pass-through.ts';
 import type { Amount, GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
 import { routes } from './routes.ts';
 
-export type { AgentCalls, Amount, GatewayPorts, Held, Quantities, Subjects };
+export type { AgentsPort, Amount, GatewayPorts, Held, Quantities, Subjects };
 export { gatewaySettings };
 
 /** The API gateway: OpenAI's protocol, passed through or answered by agents. */
 export function createGatewayModule(deps: {
   ports: GatewayPorts;
-  agents: AgentCalls;
+  agents: AgentsPort;
   config: {
     headersTimeoutMs: number;
     bodyTimeoutMs: number;
@@ -28,6 +29,6 @@ export function createGatewayModule(deps: {
     maxAnswerBytes: config.maxAnswerBytes,
     defaultOutputCap: config.defaultOutputCap,
   });
-  const gateway = new APIGateway({ ports: deps.ports, passThrough, agents: deps.agents });
+  const gateway = new APIGateway({ ports: deps.ports, passThrough, agents: new AgentChat(deps) });
   return { name: 'gateway', gateway, routes: routes(gateway, config.maxBodyBytes), problems: gatewayProblems };
 }

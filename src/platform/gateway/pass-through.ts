@@ -8,6 +8,7 @@ import { CallDraft, type CallEnd, type Outcome } from './call-draft.ts';
 import { DuplicateMember, editMembers, findMembers, type Members } from './edit-body.ts';
 import type { GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
+import { recordRefusal } from './record-refusal.ts';
 import { relayPlain, relayStream } from './relay-answer.ts';
 import { sendUpstream } from './send-upstream.ts';
 import type { UpstreamTimeouts } from './upstream.ts';
@@ -108,7 +109,7 @@ export class PassThrough {
         context.reply.raw.destroy();
         return;
       }
-      await this.#refuse(context, draft, toProblem(error), error);
+      await recordRefusal(this.#ports, context, draft, toProblem(error));
       throw error;
     }
   }
@@ -196,27 +197,6 @@ export class PassThrough {
     const demo = this.#ports.isDemo(context.tenantId);
     await this.#ports.record({ call: draft.record(end, demo), usage: draft.usage(end, demo), charges });
     return end;
-  }
-
-  async #refuse(context: Context, draft: CallDraft, problem: Problem, cause: unknown): Promise<void> {
-    const { status, type } = problem.kind;
-    const refused = status < 500 && status !== 499;
-    draft.step(refused ? 'refuse' : 'handle', 'refuse', { status, type, detail: problem.details.detail });
-    const end: CallEnd = {
-      status: status === 499 ? 'cancelled' : refused ? 'refused' : 'failed',
-      httpStatus: status,
-      quantities: {},
-      estimated: false,
-      price: null,
-      cost: null,
-      error: { code: type, message: problem.message },
-    };
-    // A refusal is told to the client even when its row cannot be written now: nothing was used.
-    await this.#ports
-      .record({ call: draft.record(end, this.#ports.isDemo(context.tenantId)), usage: [], charges: [] })
-      .catch((error: unknown) => {
-        context.request.log.warn({ err: error, cause, requestId: context.requestId }, 'a refusal was not recorded');
-      });
   }
 }
 

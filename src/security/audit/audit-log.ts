@@ -1,14 +1,22 @@
+import { addressGroup } from '#kernel/addresses';
 import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
 import { actorOf, type FrontDoorSteps } from '#kernel/front-door';
 import { formatId, type IdKind, idPrefixes, isUuid, parseId } from '#kernel/ids';
 import type { Event, NewEvent } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
-import { addressGroup, type SignInRefusal } from '#security/auth';
 import { platformTenantId, type TenancyModule } from '#tenancy';
 
 import type { RefusalCounter } from './refusal-counter.ts';
 import { type AuditFilter, type AuditRow, insertAuditEvent, purgeAuditEvents, readAuditEvents } from './store.ts';
+
+/** A sign-in that failed, as auth tells of it. `email` is what was typed; `tenantId` is known when the address is. */
+export type SignInRefusal = {
+  email: string;
+  tenantId: string | undefined;
+  reason: string;
+  origin: { ip: string; client: string; requestId: string };
+};
 
 /** How long entries are kept, days. */
 const keptDays = 400;

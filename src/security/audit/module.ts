@@ -3,10 +3,9 @@ import type { Doors } from '#kernel/database';
 import type { FrontDoorSteps } from '#kernel/front-door';
 import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
-import type { SignInRefusal } from '#security/auth';
 import type { TenancyModule } from '#tenancy';
 
-import { AuditLog } from './audit-log.ts';
+import { AuditLog, type SignInRefusal } from './audit-log.ts';
 import { events } from './events.ts';
 import { RefusalCounter } from './refusal-counter.ts';
 import { routes } from './routes.ts';

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 
-import { addressGroup, isAllowed, normalNetworks, readAllowList } from './allow-list.ts';
+import { addressGroup } from '#kernel/addresses';
+
+import { isAllowed, normalNetworks, readAllowList } from './allow-list.ts';
 
 test.each([
   [['192.0.2.0/24'], '192.0.2.200', true],

@@ -34,11 +34,3 @@ export function isAllowed(list: AllowList, ip: string): boolean {
   const address = ipaddr.process(ip);
   return list.some(([network, bits]) => network.kind() === address.kind() && address.match([network, bits] as never));
 }
-
-/** The part of an address that one customer line stands for: all of an IPv4, the /64 of an IPv6. For throttling. */
-export function addressGroup(ip: string): string {
-  if (!ipaddr.isValid(ip)) return ip.slice(0, 64);
-  const address = ipaddr.process(ip);
-  if (address.kind() === 'ipv4') return address.toString();
-  return `${ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/64`).toString()}/64`;
-}

@@ -6,7 +6,6 @@ import type { Sealer } from '#kernel/seal';
 import type { Snapshots } from '#kernel/snapshot';
 import type { RBACManager } from '#security/rbac';
 
-import { addressGroup } from './allow-list.ts';
 import { AuthenticationManager } from './authentication-manager.ts';
 import { type AuthConfig, authSettings } from './config.ts';
 import { events } from './events.ts';
@@ -33,7 +32,7 @@ import { LoginThrottle } from './throttle-logins.ts';
 import { Tokens } from './tokens.ts';
 
 export type { AuthConfig, FirstOperator, Mailer, PasswordHasher, SignInRefusal };
-export { addressGroup, authSettings, inProcessHasher, keyPattern };
+export { authSettings, inProcessHasher, keyPattern };
 
 /** Auth's module with its services. */
 export type AuthModule = Module & {

@@ -1,9 +1,9 @@
+import { addressGroup } from '#kernel/addresses';
 import type { Clock } from '#kernel/clock';
 import type { Doors, Tx } from '#kernel/database';
 import { Problem } from '#kernel/problem';
 import type { Sealer } from '#kernel/seal';
 
-import { addressGroup } from './allow-list.ts';
 import { problems } from './problems.ts';
 import { clearFailures, countAttempt, forgiveAttempt, purgeThrottles } from './throttle-store.ts';
 

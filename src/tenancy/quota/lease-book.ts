@@ -66,16 +66,17 @@ export class LeaseBook {
 
   /** Throws 402, 429 or 503 (or rejects with it after waiting). */
   reserve(subjects: Subjects, amounts: Amounts): Reservation | Promise<Reservation> {
-    const parts = this.#partsOf(subjects, amounts);
+    const at = this.#wall();
+    const parts = this.#partsOf({ subjects, amounts }, at);
     if (parts.length === 0) return noReservation;
     const now = this.#clock.monotonic();
-    if (this.#enough(parts, now)) return this.#take(parts, now);
+    if (this.#enough(parts, now, at)) return this.#take(parts, now);
     refuseSpent(parts);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { subjects, amounts, since: now, resolve, reject, timer: setTimeout(() => end(), waitMs) };
       const end = () => {
         // A lease that was never read yet is no refusal: the first answer of a busy database may take longer.
-        const cold = this.#partsOf(subjects, amounts).some(({ lease }) => lease.unused === undefined);
+        const cold = this.#partsOf({ subjects, amounts }).some(({ lease }) => lease.unused === undefined);
         if (cold && !this.#failing && this.#clock.monotonic() - now < coldMs) {
           waiter.timer = setTimeout(end, waitMs / 5);
           return;
@@ -92,7 +93,7 @@ export class LeaseBook {
     const wants = new Map<Lease, Want>();
     const now = this.#clock.monotonic();
     for (const { subjects, amounts } of this.#waiters) {
-      for (const { lease, amount } of this.#partsOf(subjects, amounts)) {
+      for (const { lease, amount } of this.#partsOf({ subjects, amounts })) {
         if (lease.free >= amount || lease.retryAt > now) continue;
         const want = wants.get(lease);
         if (want === undefined) wants.set(lease, { free: lease.free, most: amount, least: amount });
@@ -158,10 +159,10 @@ export class LeaseBook {
   /** Once a second: drops past windows, gives back what lies idle for `idleMs` and what is free beyond twice the target. */
   tidy(idleMs: number): void {
     const now = this.#clock.monotonic();
-    const nowMs = this.#clock.now().epochMilliseconds;
+    const at = this.#wall();
     for (const [limitId, lease] of this.#leases) {
       const limit = this.#limitsOf(lease.limit.tenantId)?.byId(limitId);
-      if (limit === undefined || nowMs >= lease.endMs) this.#retire(limitId, lease);
+      if (limit === undefined || at >= lease.endMs) this.#retire(limitId, lease);
       else {
         this.#update(lease, limit);
         if (now - lease.touchedAt < idleMs) lease.giveBack(Math.max(0, 2 * lease.target));
@@ -186,8 +187,8 @@ export class LeaseBook {
   }
 
   /** Whether leases may be spent at this moment. */
-  valid(now: number = this.#clock.monotonic()): boolean {
-    return now < this.holder.validUntil && this.#clock.now().epochMilliseconds < this.holder.validUntilMs;
+  valid(now = this.#clock.monotonic(), at = this.#wall()): boolean {
+    return now < this.holder.validUntil && at < this.holder.validUntilMs;
   }
 
   /** Begins a new life: the old leases are lost, calls under way still settle on them. */
@@ -197,26 +198,26 @@ export class LeaseBook {
     this.#retired.clear();
   }
 
-  #partsOf(subjects: Subjects, amounts: Amounts): Part[] {
+  /** `at`: wall milliseconds, read once for all limits of a call. */
+  #partsOf({ subjects, amounts }: Pick<Waiter, 'subjects' | 'amounts'>, at = this.#wall()): Part[] {
     const limits = this.#limitsOf(subjects.tenantId)?.of(subjects) ?? [];
     const parts: Part[] = [];
     for (const limit of limits) {
       if (limit.resource === 'requests') continue;
       const amount = limit.resource === 'concurrency' ? 1 : Number(amounts[limit.resource]);
-      parts.push({ lease: this.#leaseOf(limit), amount });
+      parts.push({ lease: this.#leaseOf(limit, at), amount });
     }
     return parts;
   }
 
-  #leaseOf(limit: Limit): Lease {
+  #leaseOf(limit: Limit, at: number): Lease {
     const held = this.#leases.get(limit.id);
-    const now = this.#clock.now();
-    if (held !== undefined && now.epochMilliseconds < held.endMs && !(held.lifted && held.limit !== limit)) {
+    if (held !== undefined && at < held.endMs && !(held.lifted && held.limit !== limit)) {
       this.#update(held, limit);
       return held;
     }
     if (held !== undefined) this.#retire(limit.id, held);
-    const window = windowOf(limit, now, this.#zoneOf(limit.tenantId));
+    const window = windowOf(limit, Temporal.Instant.fromEpochMilliseconds(at), this.#zoneOf(limit.tenantId));
     const made = new Lease(limit, window, this.holder.id, this.#clock.monotonic());
     // One row in the database, one lease here: what is still being given back is taken up again.
     const retired = this.#retired.get(made.id);
@@ -225,6 +226,10 @@ export class LeaseBook {
     this.#update(lease, limit);
     this.#leases.set(limit.id, lease);
     return lease;
+  }
+
+  #wall(): number {
+    return this.#clock.now().epochMilliseconds;
   }
 
   #update(lease: Lease, limit: Limit): void {
@@ -263,7 +268,7 @@ export class LeaseBook {
   serve(): void {
     const now = this.#clock.monotonic();
     for (const waiter of this.#waiters) {
-      const parts = this.#partsOf(waiter.subjects, waiter.amounts);
+      const parts = this.#partsOf(waiter);
       try {
         if (this.#enough(parts, now)) this.#settleWaiter(waiter, () => waiter.resolve(this.#take(parts, now)));
         else refuseSpent(parts);
@@ -274,18 +279,18 @@ export class LeaseBook {
   }
 
   /** What needs nothing of a limit needs no lease either. */
-  #enough(parts: readonly Part[], now: number): boolean {
+  #enough(parts: readonly Part[], now: number, at = this.#wall()): boolean {
     let leased = false;
     for (const { lease, amount } of parts) {
       if (amount === 0) continue;
       if (lease.free < amount) return false;
       leased = true;
     }
-    return !leased || this.valid(now);
+    return !leased || this.valid(now, at);
   }
 
   #giveUp(waiter: Waiter): void {
-    const parts = this.#partsOf(waiter.subjects, waiter.amounts);
+    const parts = this.#partsOf(waiter);
     const short = parts.find(({ lease, amount }) => amount > 0 && lease.free < amount) ?? (parts[0] as Part);
     const known = short.lease.unused !== undefined && !this.#failing && this.valid();
     this.#settleWaiter(waiter, () => waiter.reject(known ? blocked(stateOf(short)) : unavailable(short.lease.limit)));

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Client } from 'pg';
 
 import type { Clock } from '#kernel/clock';
@@ -25,6 +26,8 @@ import type { Want } from './share-remaining.ts';
 const marginMs = 5_000;
 const idleMs = 5_000;
 const tickMs = 1_000;
+const patienceMs = 3_000;
+const stuckMs = 5_000;
 const pruneMs = 600_000;
 const maxGrown = 200;
 const askAgainMs = 60;
@@ -39,6 +42,8 @@ export class LeaseKeeper {
   readonly #runMs: number;
   readonly #book: LeaseBook;
   readonly #rates: RequestRates;
+  // Work for all calls belongs to nobody's request: begun inside one, it would join that one's open transaction (kernel/database).
+  readonly #outside = AsyncLocalStorage.snapshot();
   #nodes = 1;
   #first = true;
   #stopped = false;
@@ -46,7 +51,8 @@ export class LeaseKeeper {
   #pumping: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #ticking: Promise<void> = Promise.resolve();
+  #ticking: Promise<void> | undefined;
+  #turnSince: number | undefined;
   #listening: Promise<void> = Promise.resolve();
   #listener: Client | undefined;
   #prunedAt = 0;
@@ -73,7 +79,7 @@ export class LeaseKeeper {
     this.#rates = deps.rates;
     this.#runMs = config.leaseRunMs;
     this.#book.newHolder(newId());
-    this.#book.onWant = () => this.#pump();
+    this.#book.onWant = () => this.#outside(() => this.#pump());
   }
 
   /** Becomes a holder and begins to renew once a second. */
@@ -81,7 +87,9 @@ export class LeaseKeeper {
     await this.tick();
     this.#listening = this.#listen();
     this.#timer = setInterval(() => {
-      this.#ticking = this.#ticking.then(() => this.tick());
+      this.#ticking ??= this.tick().finally(() => {
+        this.#ticking = undefined;
+      });
     }, tickMs);
   }
 
@@ -100,11 +108,12 @@ export class LeaseKeeper {
   /** Renews, tidies and reports once; called each second. */
   async tick(): Promise<void> {
     try {
-      await this.#renew();
+      await this.#patiently(this.#renew());
+      this.#leaveStuck();
       this.#book.tidy(idleMs);
-      await this.#giveBack();
+      await this.#patiently(this.#giveBack());
       this.#book.forget();
-      await this.#reportRates();
+      await this.#patiently(this.#reportRates());
       const now = this.#clock.monotonic();
       if (now - this.#prunedAt > pruneMs) {
         this.#prunedAt = now;
@@ -130,10 +139,35 @@ export class LeaseKeeper {
       this.#book.serve();
     } else if (holder === this.#book.holder) {
       this.#log.warn({ holder: holder.id }, 'the leases of this process ran out; it begins anew');
-      this.#book.newHolder(newId());
-      this.#first = true;
+      this.#beginAnew();
       await this.#renew();
     }
+  }
+
+  #beginAnew(): void {
+    this.#book.newHolder(newId());
+    this.#first = true;
+  }
+
+  /**
+   * A write whose answer never comes, while the database answers others, may still take effect: what it could change is left behind
+   * with the old holder and stays blocked until that runs out.
+   */
+  #leaveStuck(): void {
+    if (this.#turnSince === undefined || this.#clock.monotonic() - this.#turnSince < stuckMs) return;
+    this.#log.warn('a lease was not answered; this process begins anew');
+    this.#tail = Promise.resolve();
+    this.#turnSince = undefined;
+    this.#beginAnew();
+  }
+
+  /** Waits for an answer for 3 s: on a dead connection the next attempt must not wait for its time-out. */
+  async #patiently<T>(work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const given = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('no answer from the database')), patienceMs);
+    });
+    return Promise.race([work, given]).finally(() => clearTimeout(timer));
   }
 
   /** Grows leases as long as calls wait or a lease runs low. */
@@ -150,7 +184,7 @@ export class LeaseKeeper {
     await new Promise((resolve) => setImmediate(resolve));
     while (!this.#stopped) {
       try {
-        if (!this.#book.valid()) await this.#renew();
+        if (!this.#book.valid()) await this.#patiently(this.#renew());
         const wants = this.#book.wants();
         if (wants.size === 0) {
           if (!this.#book.waiting) return;
@@ -158,8 +192,8 @@ export class LeaseKeeper {
           await this.#pause(5 + Math.random() * 10);
           continue;
         }
-        const dry = await this.#grow(new Map([...wants].slice(0, maxGrown)));
-        if (dry.length > 0) await this.#askBack(dry);
+        const dry = await this.#patiently(this.#grow(new Map([...wants].slice(0, maxGrown))));
+        if (dry.length > 0) await this.#patiently(this.#askBack(dry));
       } catch (error) {
         this.#log.debug({ err: error }, 'leases cannot grow at the moment');
         this.#book.failed();
@@ -251,8 +285,16 @@ export class LeaseKeeper {
 
   // Amounts are written as they stand, not as differences, so one write must never overtake another.
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#tail.then(work);
-    this.#tail = turn.catch(() => undefined);
+    const turn = this.#tail.then(() => {
+      this.#turnSince = this.#clock.monotonic();
+      return work();
+    });
+    const tail = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#tail === tail) this.#turnSince = undefined;
+      });
+    this.#tail = tail;
     return turn;
   }
 }

@@ -1,0 +1,204 @@
+import { Badge, Button, Group, Modal, PasswordInput, Select, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { useState } from 'react';
+
+import { lintel, refreshRoutes, useList, useSend } from '#lib/api.ts';
+import { When } from '#lib/format.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
+import { useFilters } from '#lib/navigation.tsx';
+import { useCan } from '#lib/session.ts';
+import { ConfirmButton } from '#ui/confirm.tsx';
+import { Icon } from '#ui/icons.tsx';
+import { Empty, Loading, Page, Panel } from '#ui/page.tsx';
+import { notifyProblem, ProblemNotice } from '#ui/problem.tsx';
+
+/** Sources of tools: MCP servers and OpenAPI documents that agents may use. */
+export function ToolsPage() {
+  const t = useT();
+  const word = useWord('toolKind');
+  const can = useCan();
+  const [filters, change] = useFilters();
+  const tools = useList('GET /v1/tools');
+  const refresh = useSend('POST /v1/tools/{id}/refresh', ['/v1/tools']);
+  const add = (
+    <Button leftSection={<Icon name="plus" />} onClick={() => change({ add: 'yes' })}>
+      {t('tools.add')}
+    </Button>
+  );
+  return (
+    <Page title={t('nav.tools')} about={t('tools.about')} actions={can('tools:create') && add}>
+      {tools.items === undefined && (tools.error === null ? <Loading /> : <ProblemNotice error={tools.error} />)}
+      {tools.items?.length === 0 && (
+        <Panel>
+          <Empty icon="tools" title={t('tools.empty')} about={t('tools.emptyAbout')}>
+            {can('tools:create') && add}
+          </Empty>
+        </Panel>
+      )}
+      {tools.items?.map((tool) => (
+        <Panel
+          key={tool.id}
+          title={tool.name}
+          about={word(tool.kind)}
+          actions={
+            <Group gap="xs">
+              {can('tools:update') && (
+                <Button
+                  size="xs"
+                  variant="default"
+                  loading={refresh.isPending}
+                  onClick={() => refresh.mutate({ path: { id: tool.id } }, { onError: notifyProblem })}
+                >
+                  {t('tools.refresh')}
+                </Button>
+              )}
+              {can('tools:delete') && (
+                <ConfirmButton
+                  size="xs"
+                  variant="light"
+                  color="red"
+                  label={t('action.delete')}
+                  title={t('tools.deleteTitle', { name: tool.name })}
+                  about={t('tools.deleteAbout')}
+                  act={async () => {
+                    await lintel.request('DELETE /v1/tools/{id}', { path: { id: tool.id } });
+                    await refreshRoutes(['/v1/tools']);
+                  }}
+                />
+              )}
+            </Group>
+          }
+        >
+          <Stack gap={6}>
+            <Text size="xs" c="dimmed">
+              {t('tools.refreshed')} <When at={tool.refreshedAt} />
+            </Text>
+            {tool.functions.map((each) => (
+              <Group key={each.name} gap="sm" wrap="nowrap" align="flex-start">
+                <Badge color={each.readOnly ? 'gray' : 'orange'} tt="none" style={{ flex: 'none' }}>
+                  {each.name}
+                </Badge>
+                <Text size="sm" c="dimmed" lineClamp={2}>
+                  {each.description}
+                </Text>
+              </Group>
+            ))}
+          </Stack>
+        </Panel>
+      ))}
+      <AddDialog opened={filters['add'] === 'yes'} onClose={() => change({ add: undefined })} />
+    </Page>
+  );
+}
+
+function AddDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
+  const t = useT();
+  const word = useWord('toolKind');
+  const [name, setName] = useState('');
+  const [kind, setKind] = useState('mcp_http');
+  const [place, setPlace] = useState('');
+  const [document, setDocument] = useState('');
+  const [authorization, setAuthorization] = useState('');
+  const [wrong, setWrong] = useState<unknown>(null);
+  const create = useSend('POST /v1/tools', ['/v1/tools']);
+  const configOf = () => {
+    if (kind === 'mcp_http') return { kind, url: place };
+    if (kind === 'mcp_stdio') return { kind, command: place };
+    return document.trim() === ''
+      ? { kind, documentUrl: place }
+      : { kind, document: JSON.parse(document) as Record<string, unknown>, ...(place !== '' && { baseUrl: place }) };
+  };
+  const submit = () => {
+    setWrong(null);
+    try {
+      create.mutate(
+        {
+          body: {
+            name,
+            config: configOf() as never,
+            ...(authorization !== '' && { secrets: { Authorization: authorization } }),
+          },
+        },
+        {
+          onSuccess: () => {
+            setName('');
+            setPlace('');
+            setDocument('');
+            setAuthorization('');
+            onClose();
+          },
+        },
+      );
+    } catch (error) {
+      setWrong(error);
+    }
+  };
+  return (
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      size="lg"
+      title={t('tools.add')}
+      closeButtonProps={{ 'aria-label': t('action.close') }}
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit();
+        }}
+      >
+        <Stack gap="sm">
+          <TextInput
+            label={t('label.name')}
+            required
+            data-autofocus
+            pattern="[a-z][a-z0-9]*(-[a-z0-9]+)*"
+            maxLength={40}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <Select
+            label={t('tools.kind')}
+            allowDeselect={false}
+            data={['mcp_http', 'mcp_stdio', 'openapi'].map((value) => ({ value, label: word(value) }))}
+            value={kind}
+            onChange={(value) => setKind(value ?? kind)}
+          />
+          <TextInput
+            label={t(kind === 'mcp_stdio' ? 'tools.command' : kind === 'openapi' ? 'tools.documentUrl' : 'tools.url')}
+            description={t(kind === 'mcp_stdio' ? 'tools.commandAbout' : 'tools.urlAbout')}
+            required={kind !== 'openapi' || document.trim() === ''}
+            value={place}
+            onChange={(event) => setPlace(event.currentTarget.value)}
+          />
+          {kind === 'openapi' && (
+            <Textarea
+              label={t('tools.document')}
+              description={t('tools.documentAbout')}
+              autosize
+              minRows={3}
+              maxRows={10}
+              value={document}
+              onChange={(event) => setDocument(event.currentTarget.value)}
+            />
+          )}
+          {kind !== 'mcp_stdio' && (
+            <PasswordInput
+              label={t('agents.authorization')}
+              description={t('agents.authorizationAbout')}
+              autoComplete="off"
+              value={authorization}
+              onChange={(event) => setAuthorization(event.currentTarget.value)}
+            />
+          )}
+          {wrong !== null && <ProblemNotice error={wrong} />}
+          {create.error !== null && <ProblemNotice error={create.error} />}
+          <Group justify="flex-end">
+            <Button type="submit" loading={create.isPending}>
+              {t('tools.add')}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

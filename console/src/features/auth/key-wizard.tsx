@@ -1,0 +1,299 @@
+import {
+  Badge,
+  Button,
+  Checkbox,
+  Group,
+  MultiSelect,
+  NumberInput,
+  Radio,
+  SegmentedControl,
+  SimpleGrid,
+  Stack,
+  Stepper,
+  TagsInput,
+  Text,
+  TextInput,
+} from '@mantine/core';
+import { useState } from 'react';
+
+import { expiryOf, type KeyDraft, keyPresets, presetScopes, riskColors } from '#features/auth/key-presets.ts';
+import { useGet, useSend } from '#lib/api.ts';
+import { curlFor } from '#lib/curl.ts';
+import { useT } from '#lib/i18n.tsx';
+import { TextLink, useGo } from '#lib/navigation.tsx';
+import { useCan } from '#lib/session.ts';
+import { CodeBlock, Facts, Page, Panel, Word } from '#ui/page.tsx';
+import { ProblemNotice } from '#ui/problem.tsx';
+import { ShownOnce } from '#ui/secret.tsx';
+
+const start: KeyDraft = { name: '', mode: 'live', preset: 'invoke', agents: [], ips: [], days: '', scopes: [] };
+
+type StepProps = { draft: KeyDraft; set: (change: Partial<KeyDraft>) => void };
+
+/** Makes a key in four steps: what for, which resources, which permissions (with their risk), review. Shown once. */
+export function KeyWizard() {
+  const t = useT();
+  const go = useGo();
+  const [step, setStep] = useState(0);
+  const [draft, setDraft] = useState(start);
+  const permissions = useGet('GET /v1/permissions');
+  const create = useSend('POST /v1/api-keys', ['/v1/api-keys']);
+  const vocabulary = permissions.data?.data ?? [];
+  const scopes =
+    draft.preset === 'custom'
+      ? draft.scopes
+      : presetScopes(
+          draft.preset,
+          vocabulary.map(({ name }) => name),
+        );
+  const set = (change: Partial<KeyDraft>) => setDraft((now) => ({ ...now, ...change }));
+  const finish = () =>
+    create.mutate({
+      body: {
+        name: draft.name.trim(),
+        mode: draft.mode,
+        scopes,
+        ...(draft.agents.length > 0 && { agents: draft.agents }),
+        ...(draft.ips.length > 0 && { allowedIps: draft.ips }),
+        ...(draft.days !== '' && { expiresAt: expiryOf(Number(draft.days)) }),
+      },
+    });
+  if (create.data !== undefined) {
+    return (
+      <Page title={t('keys.create')}>
+        <Panel>
+          <Stack>
+            <ShownOnce title={t('keys.shownOnce')} about={t('keys.shownOnceAbout')} secret={create.data.key} />
+            <Text size="sm" fw={600}>
+              {t('keys.tryIt')}
+            </Text>
+            <CodeBlock wrap code={curlFor('lintel/router', create.data.key)} label={t('label.curl')} />
+            <Group>
+              <Button onClick={() => go('/app/calls')}>{t('keys.watch')}</Button>
+              <TextLink to="/app/keys" size="sm">
+                {t('nav.keys')}
+              </TextLink>
+            </Group>
+          </Stack>
+        </Panel>
+      </Page>
+    );
+  }
+  return (
+    <Page title={t('keys.create')} about={t('keys.wizardAbout')}>
+      <Panel>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (step < 3) setStep(step + 1);
+            else finish();
+          }}
+        >
+          <Stepper active={step} onStepClick={(to) => to < step && setStep(to)} size="xs" mb="lg">
+            <Stepper.Step label={t('keys.step.purpose')} />
+            <Stepper.Step label={t('keys.step.resources')} />
+            <Stepper.Step label={t('keys.step.permissions')} />
+            <Stepper.Step label={t('keys.step.review')} />
+          </Stepper>
+          <Stack gap="md">
+            {step === 0 && <Purpose draft={draft} set={set} />}
+            {step === 1 && <Resources draft={draft} set={set} />}
+            {step === 2 && (
+              <Permissions
+                chosen={scopes}
+                vocabulary={vocabulary}
+                onChange={(next) => set({ preset: 'custom', scopes: next })}
+              />
+            )}
+            {step === 3 && <Review draft={draft} scopes={scopes} />}
+            {create.error !== null && <ProblemNotice error={create.error} />}
+            <Group justify="space-between">
+              <Button variant="default" onClick={() => (step === 0 ? go('/app/keys') : setStep(step - 1))}>
+                {t(step === 0 ? 'action.cancel' : 'action.back')}
+              </Button>
+              <Button type="submit" loading={create.isPending} disabled={step === 2 && scopes.length === 0}>
+                {t(step < 3 ? 'action.next' : 'keys.finish')}
+              </Button>
+            </Group>
+          </Stack>
+        </form>
+      </Panel>
+    </Page>
+  );
+}
+
+function Purpose({ draft, set }: StepProps) {
+  const t = useT();
+  return (
+    <>
+      <TextInput
+        label={t('keys.name')}
+        description={t('keys.nameAbout')}
+        required
+        maxLength={100}
+        autoFocus
+        value={draft.name}
+        onChange={(event) => set({ name: event.currentTarget.value })}
+      />
+      <div>
+        <Text size="sm" fw={500} mb={4}>
+          {t('keys.mode')}
+        </Text>
+        <SegmentedControl
+          aria-label={t('keys.mode')}
+          value={draft.mode}
+          onChange={(mode) => set({ mode: mode as 'live' })}
+          data={[
+            { value: 'live', label: t('keys.live') },
+            { value: 'test', label: t('keys.test') },
+          ]}
+        />
+        <Text size="xs" c="dimmed" mt={4}>
+          {t(draft.mode === 'test' ? 'keys.testAbout' : 'keys.liveAbout')}
+        </Text>
+      </div>
+      <Radio.Group
+        label={t('keys.preset')}
+        value={draft.preset}
+        onChange={(preset) => set({ preset: preset as 'invoke' })}
+      >
+        <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="xs" mt={6}>
+          {keyPresets.map((preset) => (
+            <Radio.Card key={preset} value={preset} p="sm">
+              <Group wrap="nowrap" align="flex-start" gap="sm">
+                <Radio.Indicator />
+                <div>
+                  <Text size="sm" fw={600}>
+                    {t(`keys.preset.${preset}`)}
+                  </Text>
+                  <Text size="xs" c="dimmed">
+                    {t(`keys.preset.${preset}About`)}
+                  </Text>
+                </div>
+              </Group>
+            </Radio.Card>
+          ))}
+        </SimpleGrid>
+      </Radio.Group>
+    </>
+  );
+}
+
+function Resources({ draft, set }: StepProps) {
+  const t = useT();
+  const can = useCan();
+  const agents = useGet('GET /v1/agents', { query: { limit: 200 } }, { enabled: can('agents:read') });
+  return (
+    <>
+      <MultiSelect
+        label={t('keys.agents')}
+        description={t('keys.agentsAbout')}
+        placeholder={draft.agents.length === 0 ? t('keys.allAgents') : ''}
+        searchable
+        data={(agents.data?.data ?? []).map((agent) => ({ value: agent.id, label: agent.name }))}
+        value={draft.agents}
+        onChange={(chosen) => set({ agents: chosen })}
+      />
+      <TagsInput
+        label={t('keys.ips')}
+        description={t('keys.ipsAbout')}
+        placeholder={draft.ips.length === 0 ? t('keys.anywhere') : ''}
+        value={draft.ips}
+        onChange={(ips) => set({ ips })}
+      />
+      <NumberInput
+        label={t('keys.days')}
+        description={t('keys.daysAbout')}
+        min={1}
+        max={3650}
+        allowDecimal={false}
+        value={draft.days}
+        onChange={(days) => set({ days: String(days) })}
+      />
+    </>
+  );
+}
+
+function Permissions({
+  chosen,
+  vocabulary,
+  onChange,
+}: {
+  chosen: string[];
+  vocabulary: { name: string; risk: string }[];
+  onChange: (scopes: string[]) => void;
+}) {
+  const t = useT();
+  const can = useCan();
+  const groups = Map.groupBy(vocabulary, ({ name }) => name.split(':')[0] ?? '');
+  return (
+    <Stack gap="xs">
+      <Text size="sm" c="dimmed">
+        {t('keys.permissionsAbout')}
+      </Text>
+      {[...groups].map(([noun, list]) => (
+        <Group
+          key={noun}
+          gap="md"
+          align="flex-start"
+          wrap="nowrap"
+          py={4}
+          style={{ borderBlockEnd: '1px solid var(--line)' }}
+        >
+          <Text size="sm" fw={600} w={130} style={{ flex: 'none' }}>
+            {noun}
+          </Text>
+          <Group gap="md">
+            {list.map(({ name, risk }) => (
+              <Checkbox
+                key={name}
+                size="xs"
+                checked={chosen.includes(name)}
+                disabled={!can(name)}
+                onChange={(event) =>
+                  onChange(event.currentTarget.checked ? [...chosen, name] : chosen.filter((each) => each !== name))
+                }
+                label={
+                  <Group gap={6} component="span">
+                    <span>{name.split(':')[1]}</span>
+                    <Badge size="xs" component="span" color={riskColors[risk] ?? 'gray'} tt="none">
+                      {t(`risk.${risk}` as 'risk.low')}
+                    </Badge>
+                    {!can(name) && (
+                      <Badge size="xs" component="span" color="gray" variant="outline" tt="none">
+                        {t('keys.exceeds')}
+                      </Badge>
+                    )}
+                  </Group>
+                }
+              />
+            ))}
+          </Group>
+        </Group>
+      ))}
+    </Stack>
+  );
+}
+
+function Review({ draft, scopes }: { draft: KeyDraft; scopes: string[] }) {
+  const t = useT();
+  return (
+    <Facts
+      rows={[
+        [t('label.name'), draft.name],
+        [t('keys.mode'), t(draft.mode === 'test' ? 'keys.test' : 'keys.live')],
+        [t('keys.agents'), draft.agents.length === 0 ? t('keys.allAgents') : draft.agents.join(', ')],
+        [t('keys.ips'), draft.ips.length === 0 ? t('keys.anywhere') : draft.ips.join(', ')],
+        [t('keys.expires'), draft.days === '' ? t('keys.never') : t('keys.inDays', { days: Number(draft.days) })],
+        [
+          t('keys.scopes'),
+          <Group key="scopes" gap={4}>
+            {scopes.map((scope) => (
+              <Word key={scope}>{scope}</Word>
+            ))}
+          </Group>,
+        ],
+      ]}
+    />
+  );
+}

@@ -1,0 +1,232 @@
+import type { Input } from '@lintel/sdk';
+import { Button, Group, Select, Switch, Text, TextInput } from '@mantine/core';
+import { useState } from 'react';
+
+import { CallDrawer } from '#features/metering/call-drawer.tsx';
+import { type CallRow, targetOf } from '#features/metering/call-row.ts';
+import { refreshRoutes, useGet, useList } from '#lib/api.ts';
+import { curlFor } from '#lib/curl.ts';
+import { Duration, Money, Num, When } from '#lib/format.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
+import { useLive } from '#lib/live.ts';
+import { useFilters } from '#lib/navigation.tsx';
+import { type Column, DataTable, type Rows } from '#ui/data-table.tsx';
+import { Icon } from '#ui/icons.tsx';
+import { CodeBlock, Empty, Page, Panel } from '#ui/page.tsx';
+import { DemoMark, Status, TestMark } from '#ui/status.tsx';
+
+const statuses = ['ok', 'refused', 'failed', 'cancelled'];
+
+/** A tenant's request log. */
+export function CallsPage() {
+  const [filters] = useFilters();
+  const query = queryOf(filters);
+  return <CallLog area="tenant" rows={useList('GET /v1/calls', { query })} />;
+}
+
+/** The request log of all tenants. */
+export function PlatformCallsPage() {
+  const [filters] = useFilters();
+  const includeDemo = filters['demo'] !== 'no';
+  const query = { ...queryOf(filters), ...(filters['tenantId'] && { tenantId: filters['tenantId'] }), includeDemo };
+  const tenants = useGet('GET /v1/platform/tenants', { query: { limit: 200 } });
+  const names = new Map(tenants.data?.data.map(({ id, name }) => [id, name]));
+  return <CallLog area="platform" rows={useList('GET /v1/platform/calls', { query })} tenantNames={names} />;
+}
+
+function CallLog({
+  rows,
+  area,
+  tenantNames,
+}: {
+  rows: Rows<CallRow>;
+  area: 'tenant' | 'platform';
+  tenantNames?: ReadonlyMap<string, string>;
+}) {
+  const t = useT();
+  const word = useWord('status');
+  const [filters, change] = useFilters();
+  const [paused, setPaused] = useState(false);
+  const state = useLive(
+    ['calls'],
+    throttled(() => void refreshRoutes(['/v1/calls', '/v1/platform/calls'])),
+    paused,
+  );
+  const columns: Column<CallRow>[] = [
+    { key: 'at', header: t('calls.at'), cell: (call) => <When at={call.at} short /> },
+    {
+      key: 'status',
+      header: t('label.status'),
+      cell: (call) => (
+        <Group gap={4} wrap="nowrap">
+          <Status value={call.status} />
+          {call.status !== 'ok' && call.httpStatus > 0 && (
+            <Text size="xs" c="dimmed" className="numbers">
+              {call.httpStatus}
+            </Text>
+          )}
+          {call.requests > 1 && (
+            <Text size="xs" c="dimmed" className="numbers">
+              {t('calls.times', { count: call.requests })}
+            </Text>
+          )}
+        </Group>
+      ),
+    },
+    ...(area === 'platform'
+      ? [
+          {
+            key: 'tenant',
+            header: t('label.tenant'),
+            cell: (call: CallRow) => (
+              <Group gap={6} wrap="nowrap">
+                <Text size="sm" truncate maw={160}>
+                  {tenantNames?.get(call.tenantId) ?? call.tenantId}
+                </Text>
+                <DemoMark when={call.demo} />
+              </Group>
+            ),
+          },
+        ]
+      : []),
+    {
+      key: 'what',
+      header: t('calls.target'),
+      cell: (call) => (
+        <Text size="sm" truncate maw={240}>
+          {targetOf(call)}
+        </Text>
+      ),
+    },
+    {
+      key: 'who',
+      header: t('calls.caller'),
+      wide: true,
+      cell: (call) => (
+        <Group gap={6} wrap="nowrap">
+          <Text size="sm" truncate maw={180}>
+            {call.principal.name}
+          </Text>
+          <TestMark mode={call.mode} />
+        </Group>
+      ),
+    },
+    {
+      key: 'ms',
+      header: t('calls.duration'),
+      align: 'end',
+      wide: true,
+      cell: (call) => <Duration ms={call.durationMs} />,
+    },
+    {
+      key: 'tokens',
+      header: t('calls.tokens'),
+      align: 'end',
+      wide: true,
+      cell: (call) => <Num value={call.inputTokens + call.outputTokens} />,
+    },
+    {
+      key: 'price',
+      header: t('calls.price'),
+      align: 'end',
+      cell: (call) => <Money amount={call.price} currency={call.currency} />,
+    },
+  ];
+  return (
+    <Page
+      title={t('nav.calls')}
+      about={t(area === 'platform' ? 'calls.aboutPlatform' : 'calls.about')}
+      actions={
+        <Button
+          variant="default"
+          size="xs"
+          onClick={() => setPaused(!paused)}
+          leftSection={<Icon name={paused ? 'runs' : 'pause'} size={13} />}
+        >
+          {paused ? t('live.resume') : t('live.pause')}
+        </Button>
+      }
+      badge={<Status value={state} />}
+    >
+      <Group gap="xs">
+        <Select
+          aria-label={t('label.status')}
+          placeholder={t('label.status')}
+          clearable
+          w={150}
+          data={statuses.map((value) => ({ value, label: word(value) }))}
+          value={filters['status'] ?? null}
+          onChange={(status) => change({ status: status ?? undefined })}
+        />
+        <FilterText name="model" label={t('calls.model')} />
+        {area === 'platform' && <FilterText name="tenantId" label={t('calls.tenantId')} />}
+        {area === 'tenant' && <FilterText name="keyId" label={t('calls.keyId')} />}
+        {area === 'platform' && (
+          <Switch
+            label={t('label.showDemo')}
+            checked={filters['demo'] !== 'no'}
+            onChange={(event) => change({ demo: event.currentTarget.checked ? undefined : 'no' })}
+          />
+        )}
+      </Group>
+      <Panel flush>
+        <DataTable
+          label={t('nav.calls')}
+          rows={rows}
+          columns={columns}
+          rowKey={(call) => call.id}
+          onOpen={(call) => change({ call: call.id })}
+          openLabel={(call) => t('calls.open', { what: targetOf(call) })}
+          empty={
+            <Empty icon="calls" title={t('calls.empty')} about={t('calls.emptyAbout')}>
+              <CodeBlock wrap code={curlFor()} label={t('label.curl')} />
+            </Empty>
+          }
+        />
+      </Panel>
+      <CallDrawer
+        id={filters['call']}
+        known={rows.items?.find(({ id }) => id === filters['call'])}
+        area={area}
+        onClose={() => change({ call: undefined })}
+      />
+    </Page>
+  );
+}
+
+/** A filter that is a text: applied on Enter or when the field is left. */
+function FilterText({ name, label }: { name: string; label: string }) {
+  const [filters, change] = useFilters();
+  const [text, setText] = useState(filters[name] ?? '');
+  const apply = () => {
+    if ((filters[name] ?? '') !== text.trim()) change({ [name]: text.trim() === '' ? undefined : text.trim() });
+  };
+  return (
+    <TextInput
+      aria-label={label}
+      placeholder={label}
+      w={190}
+      value={text}
+      onChange={(event) => setText(event.currentTarget.value)}
+      onBlur={apply}
+      onKeyDown={(event) => event.key === 'Enter' && apply()}
+    />
+  );
+}
+
+type CallQuery = NonNullable<Input<'GET /v1/calls'>['query']>;
+
+function queryOf(filters: Record<string, string | undefined>): CallQuery {
+  const wanted = ['status', 'model', 'keyId', 'agentId', 'from', 'to'];
+  return Object.fromEntries(wanted.flatMap((name) => (filters[name] ? [[name, filters[name]]] : []))) as CallQuery;
+}
+
+let lastRefresh = 0;
+/** At most one refresh a second, however many calls come by. */
+function throttled(act: () => void): () => void {
+  return () => {
+    if (Date.now() - lastRefresh < 1000) return;
+    lastRefresh = Date.now();
+    act();
+  };
+}

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+
+import { newExternal, newNative, trimDefinition } from '#features/agents/definition.ts';
+import { emptyRun, readRunEvent } from '#features/agents/run-view.ts';
+import { diffOf } from '#features/audit/diff.ts';
+import { keyPresets, presetScopes } from '#features/auth/key-presets.ts';
+import { subtractDecimals } from '#features/billing/line-reason.tsx';
+import { perMillion, perUnit } from '#features/models/models-panel.tsx';
+import { translator } from '#lib/i18n.tsx';
+import { navigationFor } from '#lib/screens.ts';
+
+describe('prices', () => {
+  it.each([
+    ['2.5', '0.0000025'],
+    ['15', '0.000015'],
+    ['0', '0'],
+    ['1234567.25', '1.23456725'],
+    ['0.075', '0.000000075'],
+  ])('%s per million is %s per unit, and back', (million, unit) => {
+    expect(perUnit(million, 'input_tokens')).toBe(unit);
+    expect(perMillion(unit, 'input_tokens')).toBe(million);
+  });
+
+  it('leaves prices per request as they are', () => {
+    expect(perUnit('0.01', 'requests')).toBe('0.01');
+  });
+
+  it('subtracts decimals exactly', () => {
+    expect(subtractDecimals('0.3', '0.1')).toBe('0.2');
+    expect(subtractDecimals('1', '1.05')).toBe('-0.05');
+    expect(subtractDecimals('-2', '3')).toBe('-5');
+    expect(subtractDecimals('9007199254740993.000001', '1')).toBe('9007199254740992.000001');
+  });
+});
+
+describe('diff', () => {
+  it('names changed fields by their path', () => {
+    expect(diffOf({ a: 1, b: { c: 'x', d: [1] } }, { a: 1, b: { c: 'y', d: [1] }, e: null })).toEqual([
+      { field: 'b.c', before: '"x"', after: '"y"' },
+      { field: 'e', before: undefined, after: 'null' },
+    ]);
+  });
+
+  it('shows a creation and an end', () => {
+    expect(diffOf(undefined, { a: 1 })).toEqual([{ field: 'a', before: undefined, after: '1' }]);
+    expect(diffOf({ a: {} }, undefined)).toEqual([{ field: 'a', before: '{}', after: undefined }]);
+  });
+});
+
+describe('keys', () => {
+  const vocabulary = ['models:invoke', 'models:read', 'agents:invoke', 'agents:update', 'members:delete', 'calls:read'];
+
+  it('gives presets only what they are for', () => {
+    expect(presetScopes('invoke', vocabulary)).toEqual(['models:invoke', 'models:read', 'agents:invoke']);
+    expect(presetScopes('observe', vocabulary)).toEqual(['models:read', 'calls:read']);
+    for (const preset of keyPresets) expect(presetScopes(preset, vocabulary)).not.toContain('members:delete');
+  });
+});
+
+describe('runs', () => {
+  it('are put together from their events, in any repetition', () => {
+    const events: [string, unknown][] = [
+      ['step', { seq: 0, kind: 'model', status: 'intent' }],
+      ['text', { delta: 'Let me ' }],
+      ['text', { delta: 'see.' }],
+      ['step', { seq: 0, kind: 'model', status: 'done' }],
+      ['step', { seq: 1, kind: 'tool', status: 'done', tool: 'clock' }],
+      ['step', { seq: 1, kind: 'tool', status: 'done', tool: 'clock' }],
+      ['unknown', {}],
+      ['run', { id: 'run_1', status: 'finished', output: { text: 'It is noon.' }, error: null }],
+    ];
+    const view = events.reduce((now, [event, data]) => readRunEvent(now, event, data), emptyRun);
+    expect(view).toMatchObject({ id: 'run_1', status: 'finished', text: 'It is noon.', error: undefined });
+    expect(view.steps.map(({ seq, status }) => [seq, status])).toEqual([
+      [0, 'done'],
+      [1, 'done'],
+    ]);
+  });
+
+  it('forget the text of an earlier model step when the next begins', () => {
+    const view = readRunEvent({ ...emptyRun, text: 'old' }, 'step', { seq: 2, kind: 'model', status: 'intent' });
+    expect(view.text).toBe('');
+  });
+});
+
+describe('definitions', () => {
+  it('are sent without empty members', () => {
+    expect(
+      trimDefinition({ ...newExternal, url: 'https://a.example', model: '', request: { text: '' } } as never),
+    ).toEqual({
+      kind: 'external',
+      protocol: 'openai',
+      url: 'https://a.example',
+      guardrails: { maxSeconds: 600 },
+    });
+    expect(trimDefinition(newNative)).toMatchObject({ kind: 'native', instructions: '' });
+  });
+});
+
+describe('language', () => {
+  it('formats MessageFormat 2 and leaves plain text alone', () => {
+    const t = translator('en', {
+      'a.b': 'Plain',
+      'a.c': 'Hello {$name}',
+      'a.d': '.input {$n :integer} .match $n one {{one day}} * {{{$n} days}}',
+    }) as (key: string, values?: Record<string, string | number>) => string;
+    expect(t('a.b')).toBe('Plain');
+    expect(t('a.c', { name: 'Ada' })).toBe('Hello Ada');
+    expect([t('a.d', { n: 1 }), t('a.d', { n: 1200 })]).toEqual(['one day', '1,200 days']);
+    expect(t('unknown')).toBe('');
+  });
+
+  it('isolates values in right-to-left text', () => {
+    const t = translator('ar', { k: 'مرحبا {$name}' }) as (key: string, values?: Record<string, string>) => string;
+    expect(t('k', { name: 'Ada' })).toBe('مرحبا \u2068Ada\u2069');
+  });
+});
+
+describe('navigation', () => {
+  it('shows only what may be read, by area', () => {
+    expect(navigationFor(false, () => false)).toEqual([]);
+    const viewer = navigationFor(false, (permission) => permission === 'calls:read');
+    expect(viewer.flatMap(({ items }) => items.map(({ to }) => to))).toEqual(['/app/calls']);
+    const operator = navigationFor(true, () => true).flatMap(({ items }) => items);
+    expect(operator.every(({ to }) => to.startsWith('/operator'))).toBe(true);
+  });
+});

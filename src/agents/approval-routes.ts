@@ -1,0 +1,61 @@
+import Type from 'typebox';
+
+import { causeOf } from '#kernel/cause';
+import { type Context, type Route, route } from '#kernel/http';
+import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
+import type { ApprovalManager } from './approval-manager.ts';
+import { approvalSchema, idParams, shownApproval, uuidOf } from './schemas.ts';
+
+const status = Type.Union(
+  (['pending', 'approved', 'rejected', 'cancelled'] as const).map((each) => Type.Literal(each)),
+);
+
+/** The approvals inbox. */
+export function approvalRoutes({ approvals }: { approvals: ApprovalManager }): readonly Route[] {
+  const decision = (verb: 'approve' | 'reject', summary: string): Route =>
+    route({
+      method: 'POST',
+      path: `/v1/approvals/:id/${verb}`,
+      operationId: `agents.${verb}Call`,
+      summary,
+      area: 'tenant',
+      permission: 'approvals:approve',
+      schema: {
+        params: idParams,
+        body: Type.Optional(
+          Type.Object({ note: Type.Optional(Type.String({ maxLength: 2_000 })) }, { additionalProperties: false }),
+        ),
+        response: { 200: approvalSchema },
+      },
+      handle: async (context: Context<{ id: string }, unknown, { note?: string } | null | undefined>) => {
+        const to = { approved: verb === 'approve', note: context.body?.note };
+        const id = uuidOf('approval', context.params.id);
+        return shownApproval(await approvals.decideApproval(context.tenantId, id, to, causeOf(context)));
+      },
+    });
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/approvals',
+      operationId: 'agents.listApprovals',
+      summary: 'Tool calls that wait, or waited, for a person; newest first.',
+      area: 'tenant',
+      permission: 'approvals:read',
+      schema: {
+        query: Type.Object({ ...pageQuery, status: Type.Optional(status) }),
+        response: { 200: pageSchema(approvalSchema) },
+      },
+      handle: async ({ tenantId, query }) => {
+        const [before] = readCursor(query.cursor, [uuidPart]) ?? [];
+        const filter = {
+          ...(before === undefined ? {} : { before }),
+          ...(query.status === undefined ? {} : { status: query.status }),
+        };
+        const page = await approvals.listApprovals(tenantId, filter, query.limit ?? 50);
+        return { ...page, data: page.data.map(shownApproval) };
+      },
+    }),
+    decision('approve', 'Say yes to a tool call; the run goes on in background.'),
+    decision('reject', 'Say no to a tool call; the model is told.'),
+  ];
+}

@@ -1,0 +1,265 @@
+import type { FastifyReply } from 'fastify';
+import Type from 'typebox';
+
+import { causeOf } from '#kernel/cause';
+import type { Clock } from '#kernel/clock';
+import { type Context, type Principal, type Route, route } from '#kernel/http';
+import { formatId } from '#kernel/ids';
+import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
+import { invalidInput, notFound, Problem } from '#kernel/problem';
+import { openSse, sseEvent } from '#kernel/stream';
+import type { AgentCall, AgentCalls } from './agent-calls.ts';
+import type { AgentDirectory } from './agent-directory.ts';
+import type { ApprovalManager } from './approval-manager.ts';
+import { readMessages } from './conversation.ts';
+import type { RunManager } from './run-manager.ts';
+import { eventsOfRun, type RunBell } from './run-stream.ts';
+import {
+  idParams,
+  runDetailSchema,
+  runSchema,
+  runStatus,
+  shownApproval,
+  shownRun,
+  shownStep,
+  uuidOf,
+} from './schemas.ts';
+
+const strict = { additionalProperties: false };
+
+/** What the routes of runs call. */
+export type RunRouteDeps = {
+  runs: RunManager;
+  approvals: ApprovalManager;
+  calls: AgentCalls;
+  directory: AgentDirectory;
+  bell: RunBell;
+  clock: Clock;
+  isDemo(tenantId: string): boolean;
+  /** Whether a principal may still read what it was let in to read: asked once a second. */
+  mayStay(principal: Principal, permission: 'runs:read'): boolean;
+};
+
+const newRunBody = Type.Object(
+  {
+    input: Type.Union([
+      Type.String({ minLength: 1, maxLength: 1_000_000 }),
+      Type.Array(Type.Object({ role: Type.String() }, { additionalProperties: true }), {
+        minItems: 1,
+        maxItems: 2_000,
+      }),
+    ]),
+    version: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[a-z0-9-]{1,40}$' })], {
+        description: 'A version or an alias. Default live.',
+      }),
+    ),
+    mode: Type.Optional(
+      Type.Union([Type.Literal('wait'), Type.Literal('stream'), Type.Literal('background')], {
+        description:
+          'wait (default): answers when the run ends or waits for a person. stream: events. background: 202.',
+      }),
+    ),
+  },
+  strict,
+);
+
+/** Runs: start, look, follow, cancel, decide. */
+export function runRoutes(deps: RunRouteDeps): readonly Route[] {
+  const { runs, calls, directory, bell } = deps;
+  const detail = async (tenantId: string, id: string) => {
+    const run = await runs.getRun(tenantId, id);
+    const [steps, pending] = await Promise.all([
+      runs.getSteps(tenantId, id),
+      deps.approvals.pendingApprovals(tenantId, id),
+    ]);
+    return { ...shownRun(run), input: run.input, steps: steps.map(shownStep), approvals: pending.map(shownApproval) };
+  };
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/agents/:id/runs',
+      operationId: 'agents.startRun',
+      summary: 'Run an agent and wait, follow its events, or leave it to the background.',
+      area: 'tenant',
+      permission: 'agents:invoke',
+      schema: { params: idParams, body: newRunBody, response: { 200: runSchema, 202: runSchema } },
+      handle: async (context) => {
+        const { input, version = 'live', mode = 'wait' } = context.body;
+        const agent = directory.byId(context.tenantId, uuidOf('agent', context.params.id));
+        if (agent === undefined) throw notFound('agent');
+        if (mode !== 'background' && context.request.headers['idempotency-key'] !== undefined) {
+          throw invalidInput('/headers/idempotency-key', 'is taken with mode "background" only');
+        }
+        const call = callOf(deps, context, mode === 'stream', {
+          agent: directory.resolve(context.tenantId, `${agent.name}@${version}`),
+          messages: typeof input === 'string' ? [{ role: 'user', content: input }] : readMessages(input, '/input'),
+        });
+        context.reply.header('x-request-id', formatId('call', call.callId));
+        if (mode === 'background') {
+          context.reply.code(202);
+          return shownRun(await calls.queue(call));
+        }
+        if (mode === 'stream') return streamCall(context.reply, calls, call);
+        const { run, problem } = await calls.run({ ...call, signal: goneSignal(context.reply) });
+        if (problem === undefined) return shownRun(run);
+        const extra = { ...problem.details.extra, run: formatId('run', run.id) };
+        throw new Problem(problem.kind, { ...problem.details, extra });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/runs',
+      operationId: 'agents.listRuns',
+      summary: 'Runs, newest first.',
+      area: 'tenant',
+      permission: 'runs:read',
+      schema: {
+        query: Type.Object({ ...pageQuery, agent: Type.Optional(Type.String()), status: Type.Optional(runStatus) }),
+        response: { 200: pageSchema(runSchema) },
+      },
+      handle: async ({ tenantId, query }) => {
+        const [before] = readCursor(query.cursor, [uuidPart]) ?? [];
+        const filter = {
+          ...(before === undefined ? {} : { before }),
+          ...(query.agent === undefined ? {} : { agentId: uuidOf('agent', query.agent) }),
+          ...(query.status === undefined ? {} : { status: query.status }),
+        };
+        const page = await runs.listRuns(tenantId, filter, query.limit ?? 50);
+        return { ...page, data: page.data.map(shownRun) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/runs/:id',
+      operationId: 'agents.getRun',
+      summary: 'One run with its steps and what it waits for.',
+      area: 'tenant',
+      permission: 'runs:read',
+      schema: { params: idParams, response: { 200: runDetailSchema } },
+      handle: ({ tenantId, params }) => detail(tenantId, uuidOf('run', params.id)),
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/runs/:id/events',
+      operationId: 'agents.followRun',
+      summary: 'Events of a run as server-sent events; Last-Event-ID is the number of the last step seen.',
+      area: 'tenant',
+      permission: 'runs:read',
+      schema: { params: idParams, response: { 200: Type.String({ description: 'text/event-stream' }) } },
+      handle: async ({ tenantId, params, principal, request, reply }) => {
+        const id = uuidOf('run', params.id);
+        const seen = String(request.headers['last-event-id'] ?? '-1');
+        if (!/^(-1|\d{1,9})$/.test(seen)) throw invalidInput('/headers/last-event-id', 'must be the number of a step');
+        await runs.getRun(tenantId, id);
+        const read = {
+          run: () => runs.getRun(tenantId, id),
+          steps: (from: number) => runs.getSteps(tenantId, id, from),
+          bell,
+          mayStay: () => deps.mayStay(principal, 'runs:read'),
+        };
+        const gone = goneSignal(reply);
+        reply.hijack();
+        openSse(reply.raw, { 'x-request-id': String(reply.getHeader('x-request-id')) });
+        for await (const { event, data, ...rest } of eventsOfRun(read, id, Number(seen), gone)) {
+          const shown = event === 'step' ? shownStep(data) : shownRun(data);
+          reply.raw.write(sseEvent({ event, data: shown, ...('id' in rest ? { id: rest.id as number } : {}) }));
+        }
+        reply.raw.end();
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/runs/:id/cancel',
+      operationId: 'agents.cancelRun',
+      summary: 'Cancel a run; what it used so far is settled.',
+      area: 'tenant',
+      permission: 'runs:cancel',
+      schema: { params: idParams, response: { 200: runSchema } },
+      handle: async (context) =>
+        shownRun(await runs.cancelRun(context.tenantId, uuidOf('run', context.params.id), causeOf(context))),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/runs/:id/review',
+      operationId: 'agents.reviewRun',
+      summary: 'Decide about a tool call whose effect is in doubt: its result, call it again, or end the run.',
+      area: 'tenant',
+      permission: 'approvals:approve',
+      schema: {
+        params: idParams,
+        body: Type.Object(
+          {
+            decision: Type.Union([Type.Literal('result'), Type.Literal('retry'), Type.Literal('fail')]),
+            result: Type.Optional(
+              Type.String({ maxLength: 64_000, description: 'With "result": what the tool gave.' }),
+            ),
+            note: Type.Optional(Type.String({ maxLength: 2_000 })),
+          },
+          strict,
+        ),
+        response: { 200: runSchema },
+      },
+      handle: async (context) => {
+        const { body } = context;
+        if (body.decision === 'result' && body.result === undefined) throw invalidInput('/result', 'is missing');
+        const id = uuidOf('run', context.params.id);
+        return shownRun(await runs.reviewRun(context.tenantId, id, body, causeOf(context)));
+      },
+    }),
+  ];
+}
+
+function callOf(
+  deps: Pick<RunRouteDeps, 'clock' | 'isDemo'>,
+  context: Context,
+  stream: boolean,
+  what: Pick<AgentCall, 'agent' | 'messages'>,
+): AgentCall {
+  const { origin, requestId, decision } = causeOf(context);
+  return {
+    ...what,
+    callId: context.request.id,
+    principal: context.principal,
+    origin: context.origin,
+    trace: context.trace,
+    stream,
+    demo: deps.isDemo(context.tenantId),
+    startedAt: deps.clock.now(),
+    cause: {
+      ...(origin === undefined ? {} : { origin }),
+      ...(requestId === undefined ? {} : { requestId }),
+      ...(decision === undefined ? {} : { decision }),
+    },
+  };
+}
+
+/** Runs an agent and writes what happens as it happens; ends after the call's row is kept. */
+async function streamCall(reply: FastifyReply, calls: AgentCalls, call: AgentCall): Promise<void> {
+  const signal = goneSignal(reply);
+  reply.hijack();
+  openSse(reply.raw, { 'x-request-id': formatId('call', call.callId) });
+  const write = (event: string, data: unknown, id?: number) =>
+    reply.raw.write(sseEvent({ event, data, ...(id === undefined ? {} : { id }) }));
+  const { run, problem } = await calls.run({
+    ...call,
+    signal,
+    listener: {
+      onText: (delta) => write('text', { delta }),
+      onStep: (step) => write('step', shownStep(step), step.status === 'done' ? step.seq : undefined),
+    },
+  });
+  if (problem !== undefined)
+    write('error', { code: problem.kind.type, detail: problem.message, ...problem.details.extra });
+  write('run', shownRun(run));
+  reply.raw.end();
+}
+
+/** Aborts when the client goes before its answer is whole. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}

@@ -1,0 +1,548 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+
+import { newId } from '#kernel/ids';
+import { Problem } from '#kernel/problem';
+import {
+  type AgentHouse,
+  agentHouse,
+  connectDouble,
+  deliver,
+  eventsOf,
+  principalOf,
+  startToolDouble,
+  type ToolDouble,
+  testCause,
+} from '#test/agent-house';
+import { type TestDatabase, testDatabase } from '#test/database';
+import type { NativeDefinition } from './definitions.ts';
+import type { RunRequest } from './run-manager.ts';
+import type { Run, Step } from './runs.ts';
+
+let t: TestDatabase;
+let tools: ToolDouble;
+const houses: AgentHouse[] = [];
+const childScript = new URL('../../test/support/agent-child.ts', import.meta.url).pathname;
+
+beforeAll(async () => {
+  t = await testDatabase(16);
+  tools = await startToolDouble();
+});
+afterEach(async () => {
+  await Promise.all(houses.splice(0).map((house) => house.close()));
+  Object.assign(tools, { mode: 'ok' });
+  tools.effects.clear();
+  tools.asked.length = 0;
+});
+afterAll(async () => {
+  await tools.close();
+  await t.close();
+});
+
+function house(options: Parameters<typeof agentHouse>[1] = {}): AgentHouse {
+  const made = agentHouse(t.db, options);
+  houses.push(made);
+  return made;
+}
+
+/** A tenant with an agent that may use the tool double and the built-ins. */
+async function agentOf(of: AgentHouse, definition: Partial<NativeDefinition> = {}, name = 'support') {
+  const tenantId = newId();
+  const tool = await connectDouble(of, tenantId, tools);
+  const whole: NativeDefinition = {
+    kind: 'native',
+    instructions: 'Help.',
+    model: 'double/m',
+    tools: [{ tool }, { tool: 'calculator' }, { tool: 'clock' }, { tool: 'lintel' }],
+    ...definition,
+  };
+  const agent = await of.module.agents.createAgent(tenantId, { name, definition: whole }, testCause);
+  return { tenantId, tool, agent, principal: principalOf(tenantId) };
+}
+
+function ask(
+  from: { tenantId: string; agent: { id: string; name: string }; principal: RunRequest['principal'] },
+  text: string,
+  more: Partial<RunRequest> = {},
+): RunRequest {
+  return {
+    principal: from.principal,
+    agent: { agentId: from.agent.id, name: from.agent.name, version: 1 },
+    messages: [{ role: 'user', content: text }],
+    callId: null,
+    demo: false,
+    ...more,
+  };
+}
+
+async function until<T>(what: () => Promise<T | undefined | false>, ms = 10_000): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const value = await what();
+    if (value !== undefined && value !== false) return value as T;
+    if (performance.now() > end) throw new Error(`it did not happen within ${ms} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const ended = (of: AgentHouse, run: Run) =>
+  until(async () => {
+    const now = await of.module.runs.getRun(run.tenantId, run.id);
+    return now.status !== 'running' && now.status !== 'queued' && now;
+  });
+
+/** Lets the lease of a run end now, as if its holder had been silent for its time. */
+function expire(run: Pick<Run, 'tenantId' | 'id'>): Promise<unknown> {
+  return t.db.forTenant(run.tenantId, (tx) =>
+    tx.execute(
+      "UPDATE runs SET lease_expires_at = clock_timestamp() - interval '1 second' WHERE tenant_id = $1 AND id = $2",
+      [run.tenantId, run.id],
+    ),
+  );
+}
+
+/** What another engine does in background with all that is free. */
+async function takeOver(by: AgentHouse): Promise<void> {
+  for (const run of await by.module.engine.claim(10)) await by.module.engine.drive(run);
+}
+
+const brief = (steps: readonly Step[]) => steps.map((step) => `${step.seq} ${step.kind} ${step.tool ?? '-'} ${step.status}`);
+
+test('a run is journaled step by step, and its usage goes home once', async () => {
+  const h = house();
+  const a = await agentOf(h);
+  const texts: string[] = [];
+  const { run, problem } = await h.module.runs.runInForeground(
+    ask(a, 'call:calculator {"expression":"6*7"} then call:t_effect {"body":{"n":1}}', { listener: { onText: (delta) => texts.push(delta) } }),
+  );
+  expect(problem).toBeUndefined();
+  expect(run).toMatchObject({ status: 'finished', modelSteps: 3, tokens: 45, money: '0.07', currency: 'USD' });
+  expect(run.output?.text).toBe('Done: 42; {"did":"/effect","body":{"n":1}}');
+  expect(texts.join('')).toBe(run.output?.text);
+  const steps = await h.module.runs.getSteps(a.tenantId, run.id);
+  expect(brief(steps)).toEqual([
+    '0 model - done',
+    '1 tool calculator done',
+    '2 model - done',
+    '3 tool t_effect done',
+    '4 model - done',
+  ]);
+  expect([...tools.effects.keys()]).toEqual([steps[3]?.idempotencyKey]);
+  const events = await deliver(t.db, h, a.tenantId);
+  await deliver(t.db, h, a.tenantId);
+  expect(events.filter((event) => event.type === 'agents.step.finished').map((event) => event.data?.['seq'])).toEqual([0, 1, 2, 3, 4]);
+  const rows = [...h.usage.values()];
+  expect(rows.map((row) => row.type)).toEqual(['model.call', 'model.call', 'model.call', 'agent.run']);
+  expect(rows.at(-1)).toMatchObject({ quantities: { runs: 1 }, price: '0.010', source: `run/${run.id}/run` });
+  expect(h.charges.map(({ amount }) => amount)).toEqual([15n, 15n, 15n]);
+  expect(h.quota.open).toBe(0);
+  expect(JSON.stringify(events)).not.toContain('6*7');
+});
+
+test('wrong arguments, unknown tools and refusing tools are told to the model, and nothing is called', async () => {
+  const h = house();
+  const a = await agentOf(h);
+  const { run } = await h.module.runs.runInForeground(ask(a, 'call:t_effect {"body":{"n":"x"}}&call:nothing&call:calculator {"expression":"1/"}'));
+  expect(run.output?.text).toMatch(/Done: The arguments do not fit: \/body\/n must be integer.*; There is no tool "nothing".; .*ends too early/);
+  expect(tools.asked).toEqual([]);
+});
+
+test('of two engines only the one with the newest fence writes', async () => {
+  const [a, b] = [house(), house()];
+  const of = await agentOf(a);
+  let release: () => void = () => undefined;
+  a.model.before = () => new Promise((resolve) => { release = resolve; });
+  const first = a.module.runs.runInForeground(ask(of, 'call:t_effect {"body":{"n":1}}'));
+  const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
+  await until(async () => a.model.calls === 1);
+  await expire(run);
+  await takeOver(b);
+  const after = await b.module.runs.getRun(of.tenantId, run.id);
+  expect(after).toMatchObject({ status: 'finished', fence: 2 });
+  const [steps, events] = [await b.module.runs.getSteps(of.tenantId, run.id), await eventsOf(t.db, of.tenantId)];
+  release();
+  const deposed = await first;
+  expect(deposed.run.status).toBe('running');
+  expect(deposed.steps).toEqual([]);
+  expect(await b.module.runs.getSteps(of.tenantId, run.id)).toEqual(steps);
+  expect(await eventsOf(t.db, of.tenantId)).toEqual(events);
+  expect(await b.module.runs.getRun(of.tenantId, run.id)).toEqual(after);
+  expect([...tools.effects.values()]).toEqual([1]);
+  expect(a.quota.open).toBe(0);
+});
+
+test('an engine that lost its run notices by itself and stops the model call', async () => {
+  const [a, b] = [house(), house()];
+  const of = await agentOf(a);
+  let aborted = false;
+  a.model.before = ({ abortSignal }) => new Promise((_, reject) => abortSignal?.addEventListener('abort', () => { aborted = true; reject(abortSignal.reason); }));
+  const first = a.module.runs.runInForeground(ask(of, 'hello'));
+  const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
+  await until(async () => a.model.calls === 1);
+  await expire(run);
+  await takeOver(b);
+  await first;
+  expect(aborted).toBe(true);
+  expect((await b.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe('You said: hello');
+});
+
+test('a lease is held on while its run is driven', async () => {
+  const [a, b] = [house(), house()];
+  const of = await agentOf(a);
+  a.model.before = () => new Promise((resolve) => setTimeout(resolve, 6_000));
+  const first = a.module.runs.runInForeground(ask(of, 'hello'));
+  await new Promise((resolve) => setTimeout(resolve, 5_500));
+  expect(await b.module.engine.claim(10)).toEqual([]);
+  expect((await first).run.status).toBe('finished');
+});
+
+const crashes = (['after-intent', 'after-effect', 'before-commit', 'after-commit'] as const).flatMap((point) =>
+  (['t_effect', 't_keep'] as const).map((tool) => ({ point, tool })),
+);
+test.each(crashes)('a crash $point of $tool: no effect twice, the run ends or needs review', async ({ point, tool }) => {
+  let hits = 0;
+  const a = house({
+    faults: (at, { kind }) => {
+      // before-commit of the outcome, not of the intent: the effect has happened then.
+      if (at === point && kind === 'tool' && ++hits === (point === 'before-commit' ? 2 : 1)) throw new Error('crash');
+    },
+  });
+  const b = house();
+  const of = await agentOf(a);
+  const crashed = await a.module.runs.runInForeground(ask(of, `call:${tool} {"body":{"n":1}}`));
+  expect(hits).toBeGreaterThan(0);
+  expect(crashed.run.status).toBe('running');
+  await expire(crashed.run);
+  await takeOver(b);
+  const run = await b.module.runs.getRun(of.tenantId, crashed.run.id);
+  const steps = await b.module.runs.getSteps(of.tenantId, run.id);
+  expect(new Set(tools.asked).size).toBeLessThanOrEqual(1);
+  if (tool === 't_keep') {
+    expect(run.status).toBe('finished');
+    expect(new Set(tools.asked)).toEqual(new Set([steps[1]?.idempotencyKey]));
+  } else {
+    expect(run.status).toBe('needs_review');
+    expect([...tools.effects.values()]).toEqual(point === 'after-intent' || point === 'after-commit' ? [] : [1]);
+    const done = await b.module.runs.reviewRun(of.tenantId, run.id, { decision: 'result', result: 'sent' }, testCause);
+    expect(done.status).toBe('queued');
+    await takeOver(b);
+    const last = await b.module.runs.getRun(of.tenantId, run.id);
+    expect(last.output?.text).toBe('Done: sent');
+    expect(Math.max(0, ...tools.effects.values())).toBeLessThanOrEqual(1);
+  }
+  await deliver(t.db, b, of.tenantId);
+  const sources = [...b.usage.values()].map((row) => row.source);
+  expect(new Set(sources).size).toBe(sources.length);
+});
+
+const kills = (['after-intent', 'after-effect', 'before-commit', 'after-commit'] as const).flatMap((point) =>
+  (['t_effect', 't_keep'] as const).map((tool) => ({ point, tool })),
+);
+test.each(kills)('a process killed by SIGKILL $point of $tool: another goes on', async ({ point, tool }) => {
+  const b = house();
+  const of = await agentOf(b);
+  const child = spawn(process.execPath, [childScript], {
+    env: {
+      ...process.env,
+      AGENT_CHILD: JSON.stringify({
+        url: t.url,
+        principal: of.principal,
+        agent: { agentId: of.agent.id, name: of.agent.name, version: 1 },
+        text: `call:${tool} {"body":{"n":1}}`,
+        point,
+        hit: point === 'before-commit' ? 2 : 1,
+      }),
+    },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  expect([code, signal]).toEqual([null, 'SIGKILL']);
+  const killed = (await b.module.runs.listRuns(of.tenantId, {}, 1)).data[0] as Run;
+  expect(killed.status).toBe('running');
+  await b.module.start('background');
+  // No clock is turned here: the lease has to end by itself.
+  const run = await until(async () => {
+    const now = await b.module.runs.getRun(of.tenantId, killed.id);
+    return now.status !== 'running' && now;
+  });
+  expect(run.status).toBe(tool === 't_keep' ? 'finished' : 'needs_review');
+  expect(new Set(tools.asked).size).toBeLessThanOrEqual(1);
+  if (tool === 't_effect') expect(Math.max(0, ...tools.effects.values())).toBe(point === 'after-intent' || point === 'after-commit' ? 0 : 1);
+});
+
+test('a crash in the middle of a model step repeats the call, and bills it once', async () => {
+  let crashed = false;
+  const a = house({
+    faults: (point, { kind }) => {
+      if (point === 'before-commit' && kind === 'model' && !crashed) {
+        crashed = true;
+        throw new Error('crash');
+      }
+    },
+  });
+  const b = house();
+  const of = await agentOf(a);
+  const { run } = await a.module.runs.runInForeground(ask(of, 'hello'));
+  expect(run.status).toBe('running');
+  await expire(run);
+  await takeOver(b);
+  expect([a.model.calls, b.model.calls]).toEqual([1, 1]);
+  await deliver(t.db, b, of.tenantId);
+  expect([...b.usage.values()].map((row) => row.type)).toEqual(['model.call', 'agent.run']);
+  expect((await b.module.runs.getRun(of.tenantId, run.id)).money).toBe('0.030000000000');
+});
+
+test('a tool whose answer is lost is called again only if it is idempotent', async () => {
+  const h = house({ toolTimeoutMs: 300 });
+  const of = await agentOf(h);
+  for (const mode of ['cut', 'hang'] as const) {
+    Object.assign(tools, { mode });
+    tools.asked.length = 0;
+    const once = await h.module.runs.runInForeground(ask(of, 'call:t_effect {"body":{"n":1}}'));
+    expect(once.run.status).toBe('needs_review');
+    expect(tools.asked).toHaveLength(1);
+    tools.asked.length = 0;
+    const again = await h.module.runs.runInForeground(ask(of, 'call:t_keep {"body":{"n":1}}'));
+    expect(again.run.output?.text).toMatch(/The tool gave no answer/);
+    expect(tools.asked).toHaveLength(3);
+    expect(new Set(tools.asked).size).toBe(1);
+  }
+});
+
+test('a review may call the tool again with the same key, or end the run', async () => {
+  const h = house({ toolTimeoutMs: 2_000 });
+  const of = await agentOf(h);
+  Object.assign(tools, { mode: 'cut' });
+  const [one, two] = [await h.module.runs.runInForeground(ask(of, 'call:t_effect')), await h.module.runs.runInForeground(ask(of, 'call:t_effect'))];
+  Object.assign(tools, { mode: 'ok' });
+  await h.module.runs.reviewRun(of.tenantId, one.run.id, { decision: 'retry' }, testCause);
+  await takeOver(h);
+  expect((await h.module.runs.getRun(of.tenantId, one.run.id)).status).toBe('finished');
+  const keys = (await h.module.runs.getSteps(of.tenantId, one.run.id)).map((step) => step.idempotencyKey);
+  expect(tools.effects.get(keys[1] as string)).toBe(2);
+  const failed = await h.module.runs.reviewRun(of.tenantId, two.run.id, { decision: 'fail', note: 'no' }, testCause);
+  expect(failed).toMatchObject({ status: 'failed', error: { code: 'review', detail: 'no' } });
+  await expect(h.module.runs.reviewRun(of.tenantId, two.run.id, { decision: 'retry' }, testCause)).rejects.toThrow(/does not need/);
+});
+
+test('a call that needs a yes waits without a process, and goes on elsewhere', async () => {
+  const [a, b] = [house(), house()];
+  const of = await agentOf(a);
+  const first = await a.module.runs.runInForeground(ask(of, 'call:lintel_write {"method":"POST","path":"/v1/x","body":{}} then call:lintel_write {"method":"DELETE","path":"/v1/x"}'));
+  expect(first.run.status).toBe('waiting');
+  expect(a.apiCalls).toEqual([]);
+  expect(await b.module.engine.claim(10)).toEqual([]);
+  const [approval] = await b.module.approvals.pendingApprovals(of.tenantId, first.run.id);
+  expect(approval).toMatchObject({ tool: 'lintel_write', arguments: { method: 'POST', path: '/v1/x', body: {} }, status: 'pending' });
+  const yes = { approved: true, note: undefined };
+  const decided = await Promise.allSettled([1, 2].map(() => b.module.approvals.decideApproval(of.tenantId, approval?.id as string, yes, testCause)));
+  expect(decided.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected']);
+  await takeOver(b);
+  expect(b.apiCalls.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /v1/x']);
+  expect(b.apiCalls[0]?.principal.id).toBe(of.principal.id);
+  const [next] = await b.module.approvals.pendingApprovals(of.tenantId, first.run.id);
+  await a.module.approvals.decideApproval(of.tenantId, next?.id as string, { approved: false, note: 'too risky' }, testCause);
+  await takeOver(a);
+  const run = await a.module.runs.getRun(of.tenantId, first.run.id);
+  expect(run.output?.text).toMatch(/Done: 200 .*; A person refused this call; it was not made. They said: too risky/);
+  expect(a.apiCalls).toEqual([]);
+});
+
+test('all calls of one step are asked about at once; nobody is asked about one that cannot be made', async () => {
+  const h = house();
+  const of = await agentOf(h, { tools: [{ tool: 'lintel' }] });
+  const write = (path: string) => `call:lintel_write {"method":"POST","path":"${path}"}`;
+  const { run } = await h.module.runs.runInForeground(ask(of, `${write('/v1/a')}&call:lintel_write {"method":"EAT"}&${write('/v1/b')}`));
+  const pending = await h.module.approvals.pendingApprovals(of.tenantId, run.id);
+  expect(pending.map((each) => (each.arguments as { path: string }).path)).toEqual(['/v1/a', '/v1/b']);
+  // The last first: steps are decided out of order.
+  for (const each of pending.toReversed()) {
+    expect(await h.module.engine.claim(10)).toEqual([]);
+    await h.module.approvals.decideApproval(of.tenantId, each.id, { approved: true, note: undefined }, testCause);
+  }
+  await takeOver(h);
+  expect(h.apiCalls.map((call) => call.path)).toEqual(['/v1/a', '/v1/b']);
+  expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('finished');
+});
+
+test.each([
+  [{ maxSteps: 2 }, 'call:clock then call:clock then call:clock', 'maxSteps'],
+  [{ maxTokens: 400 }, 'call:clock then call:clock then call:clock then call:clock', 'maxTokens'],
+  [{ maxMoney: '0.5' }, 'call:clock then call:clock then call:clock then call:clock', 'maxMoney'],
+])('the guardrail %j ends a run', async (guardrails, text, name) => {
+  const h = house();
+  h.model.quantities = { input_tokens: 100, output_tokens: 50 };
+  const of = await agentOf(h, { tools: [{ tool: 'clock' }], instructions: '', guardrails });
+  const { run, problem } = await h.module.runs.runInForeground(ask(of, text));
+  expect(problem?.kind.status).toBe(422);
+  expect(run).toMatchObject({ status: 'failed', error: { code: 'guardrail-reached', extra: { guardrail: name } } });
+  expect(run.modelSteps).toBeGreaterThan(0);
+  expect(run.tokens).toBeLessThanOrEqual(400);
+  expect(Number(run.money)).toBeLessThanOrEqual(0.5);
+  expect(h.quota.open).toBe(0);
+});
+
+test('the time guardrail stops a model call; waiting for people does not count', async () => {
+  const h = house();
+  const of = await agentOf(h, { guardrails: { maxSeconds: 1 } });
+  h.model.before = ({ abortSignal }) => new Promise((_, reject) => abortSignal?.addEventListener('abort', () => reject(abortSignal.reason)));
+  const { run } = await h.module.runs.runInForeground(ask(of, 'hello'));
+  expect(run).toMatchObject({ status: 'failed', error: { extra: { guardrail: 'maxSeconds' } } });
+  delete h.model.before;
+  const waiting = await h.module.runs.runInForeground(ask(of, 'call:lintel_write {"method":"POST","path":"/v1/x"}'));
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  const [approval] = await h.module.approvals.pendingApprovals(of.tenantId, waiting.run.id);
+  await h.module.approvals.decideApproval(of.tenantId, approval?.id as string, { approved: true, note: undefined }, testCause);
+  await takeOver(h);
+  expect((await h.module.runs.getRun(of.tenantId, waiting.run.id)).status).toBe('finished');
+});
+
+test('a spent budget fails a run; one that is only reserved lets a run in background try again', async () => {
+  const h = house();
+  const of = await agentOf(h);
+  h.quota.refuse = new Problem({ type: 'budget-spent', status: 402, title: 'spent' }, { extra: { limit: 'lim_1' } });
+  const { run, problem } = await h.module.runs.runInForeground(ask(of, 'hello'));
+  expect(problem).toBe(h.quota.refuse);
+  expect(run).toMatchObject({ status: 'failed', error: { code: 'budget-spent', status: 402, extra: { limit: 'lim_1' } } });
+  expect(h.model.calls).toBe(0);
+  h.quota.refuse = new Problem({ type: 'budget-reserved', status: 429, title: 'reserved' }, { headers: { 'retry-after': '1' } });
+  const queued = await h.module.runs.runInBackground(ask(of, 'hello'));
+  await takeOver(h);
+  expect((await h.module.runs.getRun(of.tenantId, queued.id)).status).toBe('queued');
+  h.quota.refuse = undefined;
+  await takeOver(h);
+  expect(h.model.calls).toBe(0);
+  await until(async () => {
+    await takeOver(h);
+    return (await h.module.runs.getRun(of.tenantId, queued.id)).status === 'finished';
+  });
+});
+
+test('a client that goes cancels its run; what the cut call used is kept', async () => {
+  const h = house();
+  const of = await agentOf(h);
+  const client = new AbortController();
+  h.model.before = ({ abortSignal }) =>
+    new Promise((_, reject) => {
+      abortSignal?.addEventListener('abort', () => reject(Object.assign(new Problem({ type: 'cancelled', status: 499, title: '' }), { used: { input_tokens: 7, output_tokens: 2 } })));
+      client.abort();
+    });
+  const { run } = await h.module.runs.runInForeground(ask(of, 'hello', { signal: client.signal }));
+  expect(run).toMatchObject({ status: 'cancelled', tokens: 9 });
+  await deliver(t.db, h, of.tenantId);
+  expect([...h.usage.values()]).toMatchObject([{ type: 'model.call', estimated: true, quantities: { input_tokens: 7 } }]);
+  expect(h.quota.open).toBe(0);
+});
+
+test('a run is cancelled wherever it is', async () => {
+  const [a, b] = [house(), house()];
+  const of = await agentOf(a);
+  a.model.before = ({ abortSignal }) => new Promise((_, reject) => abortSignal?.addEventListener('abort', () => reject(abortSignal.reason)));
+  const first = a.module.runs.runInForeground(ask(of, 'hello'));
+  const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
+  // By another process: the holder hears of it with the next renewal of its lease.
+  expect((await b.module.runs.cancelRun(of.tenantId, run.id, testCause)).status).toBe('cancelled');
+  expect((await first).run.status).toBe('cancelled');
+  await expect(b.module.runs.cancelRun(of.tenantId, run.id, testCause)).rejects.toThrow(/cancelled already/);
+  const waiting = await b.module.runs.runInForeground(ask(of, 'call:lintel_write {"method":"POST","path":"/v1/x"}'));
+  expect((await a.module.runs.cancelRun(of.tenantId, waiting.run.id, testCause)).status).toBe('cancelled');
+  const { data } = await a.module.approvals.listApprovals(of.tenantId, {}, 10);
+  expect(data.map((each) => each.status)).toEqual(['cancelled']);
+  await expect(a.module.approvals.decideApproval(of.tenantId, data[0]?.id as string, { approved: true, note: undefined }, testCause)).rejects.toThrow(/decided already|over/);
+});
+
+test('an agent asks another: one run each, usage of both counted, the price of a run once', async () => {
+  const h = house();
+  const of = await agentOf(h);
+  const boss = await h.module.agents.createAgent(of.tenantId, { name: 'boss', definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'agent/support' }] } }, testCause);
+  const { run } = await h.module.runs.runInForeground(ask({ ...of, agent: boss }, 'call:ask_support {"message":"hello"}'));
+  expect(run).toMatchObject({ status: 'finished', output: { text: 'Done: You said: hello' }, tokens: 45 });
+  const { data } = await h.module.runs.listRuns(of.tenantId, {}, 10);
+  expect(data.map((each) => [each.agentName, each.parentId === run.id])).toEqual([['support', true], ['boss', false]]);
+  await deliver(t.db, h, of.tenantId);
+  expect([...h.usage.values()].filter((row) => row.type === 'agent.run')).toHaveLength(1);
+  expect(h.quota.open).toBe(0);
+});
+
+test('a run waits while the run it asked waits for a person, and goes on after it', async () => {
+  const [a, b] = [house(), house()];
+  const of = await agentOf(a);
+  const boss = await a.module.agents.createAgent(of.tenantId, { name: 'boss', definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'agent/support' }] } }, testCause);
+  const inner = 'call:lintel_write {\\"method\\":\\"POST\\",\\"path\\":\\"/v1/x\\"}';
+  const { run } = await a.module.runs.runInForeground(ask({ ...of, agent: boss }, `call:ask_support {"message":"${inner}"}`));
+  expect(run.status).toBe('waiting');
+  const [approval] = (await a.module.approvals.listApprovals(of.tenantId, { status: 'pending' }, 10)).data;
+  await a.module.approvals.decideApproval(of.tenantId, approval?.id as string, { approved: true, note: undefined }, testCause);
+  await takeOver(b);
+  await takeOver(b);
+  expect((await b.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe('Done: Done: 200 {"ok":true}');
+});
+
+test('agents that ask in a circle are told so', async () => {
+  const h = house();
+  const of = await agentOf(h, { tools: [{ tool: 'agent/support' }] });
+  const { run } = await h.module.runs.runInForeground(ask(of, 'call:ask_support {"message":"hello"}'));
+  expect(run.output?.text).toMatch(/is already asked further up/);
+});
+
+test('the worker takes queued runs and those of a silent node, a bounded number at a time', async () => {
+  const [a, b] = [house({ faults: (point) => { if (point === 'after-intent') throw new Error('crash'); } }), house({ concurrency: 2 })];
+  const of = await agentOf(a);
+  const lost = await a.module.runs.runInForeground(ask(of, 'call:t_keep'));
+  await expire(lost.run);
+  let most = 0;
+  b.model.before = async () => {
+    most = Math.max(most, b.module.engine.active);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const stop = await b.module.start('background');
+  const queued = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => b.module.runs.runInBackground(ask(of, `hello ${n}`))));
+  for (const run of [lost.run, ...queued]) expect((await ended(b, run)).status).toBe('finished');
+  expect(most).toBe(2);
+  await stop();
+});
+
+test('a process that ends gives its runs in background back between two steps', async () => {
+  const h = house();
+  const of = await agentOf(h);
+  const run = await h.module.runs.runInBackground(ask(of, 'call:clock then call:clock'));
+  const stop = await h.module.start('background');
+  let stopped: Promise<void> | undefined;
+  h.model.before = async () => {
+    stopped ??= stop();
+  };
+  await until(async () => stopped !== undefined);
+  await stopped;
+  const given = await h.module.runs.getRun(of.tenantId, run.id);
+  expect(given.status).toBe('queued');
+  await takeOver(house());
+  expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('finished');
+});
+
+test('what PostgreSQL cannot hold in jsonb is replaced, not a failure', async () => {
+  const h = house();
+  const of = await agentOf(h);
+  const { run } = await h.module.runs.runInForeground(ask(of, 'nul \0 and half \ud800 a pair'));
+  expect(run.status).toBe('finished');
+  expect((await h.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe('You said: nul \ufffd and half \ufffd a pair');
+});
+
+test('a key that is cut down to some agents may not call others', async () => {
+  const h = house();
+  const of = await agentOf(h);
+  const principal = principalOf(of.tenantId, { kind: 'key', agents: [newId()] });
+  await expect(h.module.runs.runInForeground(ask({ ...of, principal }, 'hello'))).rejects.toThrow(/may not call/);
+});
+
+test('another tenant sees nothing of a run', async () => {
+  const h = house();
+  const of = await agentOf(h);
+  const { run } = await h.module.runs.runInForeground(ask(of, 'hello'));
+  const other = newId();
+  await expect(h.module.runs.getRun(other, run.id)).rejects.toThrow(/no such run/);
+  expect(await h.module.runs.getSteps(other, run.id)).toEqual([]);
+  await expect(h.module.runs.cancelRun(other, run.id, testCause)).rejects.toThrow(/no such run/);
+  expect((await h.module.runs.listRuns(other, { before: newId() }, 10)).data).toEqual([]);
+});

@@ -1,0 +1,116 @@
+import type { EnumOption } from './describe-enums.ts';
+import type { Slot } from './describe-slots.ts';
+import { around, type Draft, isUsed } from './draft.ts';
+import { currencyOfWord } from './read-units.ts';
+import { isStopWord } from './stop-words.ts';
+import type { Token } from './tokenize.ts';
+import { overlaps, type Span } from './types.ts';
+
+/** A place where the message names an allowed value, and how plainly. */
+export type Mention = { readonly option: EnumOption; readonly span: Span; readonly strength: number };
+
+/** By its own words, by the words of its gloss, by a concept, by one word of its gloss. */
+const STRENGTH = { phrase: 3, inside: 2.8, concept: 1.5, hint: 1.2, common: 0.4 };
+const NEGATION =
+  /(?:\bnot?|\bwithout|\bexcept|\bdon't|\bdo not|\bno need(?: for| to)?|\bexclud(?:e|ing)|\bnon|不要|不用|不需要?|无需|不含|不包含?|没有|别|不|非|免)[\s-]*(?:\w+\s+|[是否含带需要包]{1,2})?$/i;
+
+/** All places that name one of a slot's values, in the order of the text; where two overlap the longer wins. */
+export function findMentions(draft: Draft, slot: Slot): Mention[] {
+  const all = isCurrencySlot(slot)
+    ? currencyMentions(draft, slot)
+    : slot.options.flatMap((option) => optionMentions(draft, option));
+  const free = all.filter((mention) => !isUsed(draft, mention.span) && !insideQuote(draft, mention.span));
+  const kept: Mention[] = [];
+  for (const mention of free.toSorted((a, b) => b.strength + length(b.span) - a.strength - length(a.span))) {
+    if (!kept.some((other) => overlaps(other.span, mention.span))) kept.push(mention);
+  }
+  return kept
+    .filter((mention) => slot.required || !isNegated(draft, mention.span))
+    .sort((a, b) => a.span.start - b.span.start);
+}
+
+/** Tells whether a part of the message is denied by the words right before it. */
+export function isNegated(draft: Draft, span: Span): boolean {
+  return NEGATION.test(around(draft, span).before);
+}
+
+function optionMentions(draft: Draft, option: EnumOption): Mention[] {
+  const { tokens, concepts, text } = draft.message;
+  const mentions: Mention[] = [];
+  for (const phrase of option.phrases) {
+    const common = phrase.every((word) => isStopWord(word));
+    for (let i = 0; i + phrase.length <= tokens.length; i++) {
+      if (!phrase.every((word, j) => tokens[i + j]?.stem === word)) continue;
+      const span = { start: tokens[i]?.start ?? 0, end: tokens[i + phrase.length - 1]?.end ?? 0 };
+      mentions.push({ option, span, strength: common ? STRENGTH.common : STRENGTH.phrase });
+    }
+    const han = phrase.join('');
+    if (!/^\p{Script=Han}{2,}$/u.test(han)) continue;
+    for (let at = text.indexOf(han); at >= 0; at = text.indexOf(han, at + han.length)) {
+      mentions.push({ option, span: { start: at, end: at + han.length }, strength: STRENGTH.inside });
+    }
+  }
+  for (const hit of concepts)
+    if (option.concepts.has(hit.concept))
+      mentions.push({ option, span: { start: hit.start, end: hit.end }, strength: STRENGTH.concept });
+  for (const token of tokens) {
+    if (isHint(option, token) && !draft.vocabulary.has(token))
+      mentions.push({ option, span: { start: token.start, end: token.end }, strength: STRENGTH.hint });
+  }
+  return mentions;
+}
+
+/** A longer word of the gloss, or a Chinese word that holds one of its words (差旅费 for 交通差旅). */
+function isHint(option: EnumOption, token: Token): boolean {
+  if (token.kind !== 'cjk') return token.text.length > 3 && option.hints.has(token.stem);
+  if (option.hints.has(token.text)) return true;
+  return token.text.length > 2 && option.hints.values().some((hint) => token.text.includes(hint));
+}
+
+function isCurrencySlot(slot: Slot): boolean {
+  return slot.options.every(
+    (option) =>
+      typeof option.value === 'string' && currencyOfWord(option.value.toUpperCase()) === option.value.toUpperCase(),
+  );
+}
+
+/** Currencies are named by sign, code or word, beside an amount or alone. */
+function currencyMentions(draft: Draft, slot: Slot): Mention[] {
+  const { numbers, tokens } = draft.message;
+  const optionOf = (code: string | undefined): EnumOption | undefined =>
+    slot.options.find((option) => String(option.value).toUpperCase() === code);
+  const mentions: Mention[] = [];
+  const add = (code: string | undefined, span: Span): void => {
+    const option = optionOf(code);
+    if (option !== undefined) mentions.push({ option, span, strength: STRENGTH.phrase });
+  };
+  for (const number of numbers) {
+    const before = number.start < number.digits.start;
+    add(
+      number.currency,
+      before ? { start: number.start, end: number.digits.start } : { start: number.digits.end, end: number.end },
+    );
+  }
+  for (const [i, token] of tokens.entries()) {
+    const next = tokens[i + 1];
+    const pair = next !== undefined && next.start === token.end ? currencyOfWord(token.text + next.text) : undefined;
+    const besideNumber = numbers.some((number) => number.currency !== undefined && overlaps(number, token));
+    if (!besideNumber)
+      add(pair ?? currencyOfWord(token.text), {
+        start: token.start,
+        end: pair === undefined ? token.end : (next?.end ?? token.end),
+      });
+  }
+  return mentions;
+}
+
+/** A value's word within a longer quotation is part of the quotation. */
+function insideQuote(draft: Draft, span: Span): boolean {
+  return draft.message.entities.some(
+    (entity) => entity.kind === 'quote' && overlaps(entity, span) && length(span) + 2 < length(entity),
+  );
+}
+
+function length(span: Span): number {
+  return span.end - span.start;
+}

@@ -1,0 +1,34 @@
+import type { Context } from '#kernel/http';
+import type { Problem } from '#kernel/problem';
+import type { CallDraft } from './call-draft.ts';
+import type { GatewayPorts } from './ports.ts';
+
+/**
+ * Writes the row of a call that came to nothing: refused, failed before an answer began, or left by its client. A row that is there
+ * already stays. Nothing was used, so the client is told even when the row cannot be written now.
+ */
+export async function recordRefusal(
+  ports: Pick<GatewayPorts, 'record' | 'isDemo'>,
+  context: Context,
+  draft: CallDraft,
+  problem: Problem,
+): Promise<void> {
+  const { status, type } = problem.kind;
+  const refused = status < 500 && status !== 499;
+  draft.step(refused ? 'refuse' : 'handle', 'refuse', { status, type, detail: problem.details.detail });
+  const call = draft.record(
+    {
+      status: status === 499 ? 'cancelled' : refused ? 'refused' : 'failed',
+      httpStatus: status,
+      quantities: {},
+      estimated: false,
+      price: null,
+      cost: null,
+      error: { code: type, message: problem.message },
+    },
+    ports.isDemo(context.tenantId),
+  );
+  await ports.record({ call, usage: [], charges: [] }).catch((error: unknown) => {
+    context.request.log.warn({ err: error, requestId: context.requestId }, 'a refusal was not recorded');
+  });
+}

@@ -1,0 +1,121 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { App } from '#app';
+import { systemCause } from '#kernel/cause';
+import { formatId } from '#kernel/ids';
+
+/** How a visitor calls the demo: the key and a ready curl. */
+export type DemoAccess = { tenantId: string; apiKey: string; agent: string; curl: string };
+
+/** What the demo's traffic is made with: ordinary keys of each demo tenant. Stands in `<data-dir>/demo.json` (0600). */
+export type DemoKeys = {
+  tenants: { locale: string; agent: string; keys: { good: string; slow: string; poor: string; viewer: string } }[];
+};
+
+/** The file that holds {@link DemoKeys}. */
+export const demoFile = 'demo.json';
+
+const tenants = [
+  {
+    name: 'Northwind Outfitters',
+    locale: 'en',
+    timeZone: 'America/New_York',
+    currency: 'USD',
+    description: 'Answers questions about time and sums.',
+    instructions: 'Help with dates, times and sums. Use the tools.',
+  },
+  {
+    name: '云帆科技',
+    locale: 'zh-CN',
+    timeZone: 'Asia/Shanghai',
+    currency: 'CNY',
+    description: '回答时间与计算问题。',
+    instructions: '用工具回答时间、日期与计算问题。',
+  },
+  {
+    name: 'Alpenblick GmbH',
+    locale: 'de',
+    timeZone: 'Europe/Berlin',
+    currency: 'EUR',
+    description: 'Beantwortet Fragen zu Zeit und Rechnungen.',
+    instructions: 'Hilf bei Datum, Uhrzeit und Rechnen. Nutze die Werkzeuge.',
+  },
+] as const;
+
+const agent = 'assistant';
+
+/** Makes the demo tenants with an agent, keys and limits by the ordinary operations. Traffic and visitors use ordinary keys. */
+export async function makeDemo(app: App, baseUrl: string, dataDir: string): Promise<DemoAccess> {
+  const cause = systemCause('demo');
+  const { tenancy, auth, agents, quota } = app.services;
+  const made: DemoKeys = { tenants: [] };
+  let access: DemoAccess | undefined;
+  for (const each of tenants) {
+    const { name, locale, timeZone, currency } = each;
+    const tenant = await tenancy.manager.createTenant({ name, locale, timeZone, currency, demo: true }, cause);
+    await agents.agents.createAgent(
+      tenant.id,
+      {
+        name: agent,
+        description: each.description,
+        definition: {
+          kind: 'native',
+          instructions: each.instructions,
+          model: 'lintel/router',
+          tools: [{ tool: 'clock' }, { tool: 'calculator' }],
+          guardrails: { maxSteps: 4 },
+        },
+      },
+      cause,
+    );
+    const key = (label: string, role: string) => auth.keys.createKey(tenant.id, { name: label, role }, cause);
+    const [good, slow, poor, viewer] = [
+      await key('Demo', 'developer'),
+      await key('Demo, slow', 'developer'),
+      await key('Demo, small budget', 'developer'),
+      await key('Demo, viewer', 'viewer'),
+    ];
+    await quota.quota.setQuota(
+      tenant.id,
+      { scope: 'key', scopeId: slow.key.id, resource: 'requests', window: 'second', amount: '1' },
+      'platform',
+      cause,
+    );
+    await quota.quota.setQuota(
+      tenant.id,
+      {
+        scope: 'key',
+        scopeId: poor.key.id,
+        resource: 'money',
+        window: 'day',
+        amount: currency === 'CNY' ? '1' : '0.1',
+      },
+      'platform',
+      cause,
+    );
+    made.tenants.push({
+      locale,
+      agent,
+      keys: { good: good.secret, slow: slow.secret, poor: poor.secret, viewer: viewer.secret },
+    });
+    access ??= {
+      tenantId: formatId('tenant', tenant.id),
+      apiKey: good.secret,
+      agent,
+      curl: curlFor(baseUrl, good.secret),
+    };
+  }
+  await writeFile(join(dataDir, demoFile), `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
+  return access as DemoAccess;
+}
+
+function curlFor(baseUrl: string, key: string): string {
+  const body = JSON.stringify({ model: `agent/${agent}`, messages: [{ role: 'user', content: 'What is 12 * 34?' }] });
+  return [
+    `curl ${baseUrl}/v1/chat/completions \\`,
+    `  -H "Authorization: Bearer ${key}" \\`,
+    `  -H "Content-Type: application/json" \\`,
+    `  -d '${body}'`,
+  ].join('\n');
+}

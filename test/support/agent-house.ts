@@ -1,0 +1,272 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { type AgentsModule, createAgentsModule } from '#agents';
+import { systemCause } from '#kernel/cause';
+import { systemClock } from '#kernel/clock';
+import type { Database } from '#kernel/database';
+import { createEgress } from '#kernel/egress';
+import type { Principal } from '#kernel/http';
+import { formatId, newId } from '#kernel/ids';
+import type { Event } from '#kernel/log';
+import { createLogger } from '#kernel/logger';
+import { Problem } from '#kernel/problem';
+import { Sealer } from '#kernel/seal';
+import { Snapshots } from '#kernel/snapshot';
+import type { CallRecord, Charge, UsageEvent } from '#metering';
+import type { Message, ToolSpec } from '#models';
+
+/** Who changes things in tests. */
+export const testCause = systemCause('test');
+
+/** The root secret of tests: the same in every process of a test. */
+const rootKey = 'ab'.repeat(32);
+
+/** What the model double is told and can be made to do. */
+export type ModelDouble = {
+  calls: number;
+  /** Before each answer; may wait or throw. */
+  before?: (request: { messages: readonly Message[]; abortSignal?: AbortSignal }) => void | Promise<void>;
+  /** Tokens of each answer; 10 in, 5 out. */
+  quantities: Record<string, number>;
+};
+
+/** Limits as a test sets them. */
+export type QuotaDouble = { refuse: Problem | undefined; open: number; reserved: bigint[]; settled: bigint[] };
+
+/** An agents module on a database, with doubles for what it needs of others. */
+export type AgentHouse = {
+  module: AgentsModule;
+  nodeId: string;
+  model: ModelDouble;
+  quota: QuotaDouble;
+  /** Usage rows at home, by id; what came twice counts once. */
+  usage: Map<string, UsageEvent>;
+  charges: Charge[];
+  callRows: CallRecord[];
+  apiCalls: { principal: Principal; method: string; path: string; body: unknown; key: string | undefined }[];
+  close(): Promise<void>;
+};
+
+/** A tenant's principal. */
+export function principalOf(tenantId: string, more: Partial<Principal> = {}): Principal {
+  return { kind: 'user', id: newId(), tenantId, name: 'Ada', roles: ['owner'], mode: 'live', ...more };
+}
+
+/**
+ * Makes an agents module. The model double answers by the last user text: `call:NAME {json}` calls a tool, `&` between two makes
+ * them one step, ` then ` makes the next step; after the last one it answers `Done: <results>`, else `You said: <text>`.
+ */
+export function agentHouse(
+  db: Database,
+  options: {
+    faults?: Parameters<typeof createAgentsModule>[0]['faults'];
+    commands?: ReadonlyMap<string, readonly string[]>;
+    concurrency?: number;
+    toolTimeoutMs?: number;
+    path?: string;
+    callApi?: Parameters<typeof createAgentsModule>[0]['callApi'];
+    free?: boolean;
+  } = {},
+): AgentHouse {
+  const log = createLogger(process.env['TEST_LOG'] ?? 'silent');
+  const nodeId = newId();
+  const snapshots = new Snapshots(db);
+  const egress = createEgress({ allow: () => loopback, log });
+  const model: ModelDouble = { calls: 0, quantities: { input_tokens: 10, output_tokens: 5 } };
+  const quota: QuotaDouble = { refuse: undefined, open: 0, reserved: [], settled: [] };
+  const house = { usage: new Map<string, UsageEvent>(), charges: [] as Charge[], callRows: [] as CallRecord[], apiCalls: [] as AgentHouse['apiCalls'] };
+  const target = { id: 'double/m', provider: 'double', providerId: newId(), model: 'm', maxOutputTokens: 1_000, maxImageTokens: null, bytesPerToken: 4 };
+  const module = createAgentsModule({
+    db,
+    snapshots,
+    follower: { listen: () => () => undefined },
+    clock: systemClock,
+    log,
+    sealer: new Sealer(rootKey),
+    nodeId,
+    egress,
+    models: {
+      resolve: () => target,
+      generate: async (request: { messages: readonly Message[]; tools?: readonly ToolSpec[]; abortSignal?: AbortSignal; onDelta?: (text: string) => void }) => {
+        model.calls++;
+        await model.before?.(request);
+        const { text, toolCalls } = scripted(request.messages);
+        if (toolCalls.length === 0) request.onDelta?.(text);
+        return {
+          text,
+          toolCalls,
+          quantities: model.quantities as never,
+          estimated: false,
+          finishReason: toolCalls.length > 0 ? ('tool-calls' as const) : ('stop' as const),
+          target,
+          attempts: [],
+          raw: undefined,
+        };
+      },
+      cost: () => ({ cost: '0.001', currency: 'USD' }),
+    },
+    quota: {
+      reserve: (_subjects, amounts) => {
+        if (quota.refuse !== undefined) throw quota.refuse;
+        quota.open++;
+        quota.reserved.push(amounts.tokens);
+        let ended = false;
+        const end = () => {
+          if (!ended) quota.open--;
+          ended = true;
+        };
+        return {
+          settle: (used) => {
+            end();
+            quota.settled.push(used.tokens);
+            return [{ leaseId: 'lease', amount: used.tokens }];
+          },
+          release: end,
+        };
+      },
+      hasMoneyLimit: () => false,
+    },
+    billing: {
+      priceOf: (_tenantId, type, _dimensions, quantities) => {
+        if (options.free) return null;
+        const thousandths = type === 'agent.run' ? 10 : (quantities['input_tokens'] ?? 0) + 2 * (quantities['output_tokens'] ?? 0);
+        return { price: (thousandths / 1_000).toFixed(3), currency: 'USD' };
+      },
+    },
+    metering: {
+      record: async ({ call, usage, charges }) => {
+        if (call !== null) house.callRows.push(call);
+        for (const row of usage) {
+          if (house.usage.has(row.id)) continue;
+          house.usage.set(row.id, row);
+          house.charges.push(...charges);
+        }
+      },
+    },
+    callApi:
+      options.callApi ??
+      (async (principal, method, path, body, key) => {
+        house.apiCalls.push({ principal, method, path, body, key });
+        return { status: 200, body: { ok: true } };
+      }),
+    isDemo: () => false,
+    mayStay: () => true,
+    config: {
+      commands: options.commands ?? new Map(),
+      path: options.path ?? '/usr/bin:/bin',
+      concurrency: options.concurrency ?? 4,
+      toolTimeoutMs: options.toolTimeoutMs ?? 5_000,
+    },
+    ...(options.faults === undefined ? {} : { faults: options.faults }),
+  });
+  db.onCommit((events) => snapshots.apply(events));
+  let stop: (() => Promise<void>) | undefined;
+  void module.start('front').then((end) => {
+    stop = end;
+  });
+  return { module, nodeId, model, quota, ...house, close: async () => { await stop?.(); await egress.close(); } };
+}
+
+/** Feeds the events of a tenant, as committed, to the module's subscribers; returns them in the order of their ids. */
+export async function deliver(db: Database, house: AgentHouse, tenantId: string): Promise<Event[]> {
+  const events = await eventsOf(db, tenantId);
+  let seq = 0;
+  for (const event of events) {
+    for (const subscriber of house.module.subscribers) {
+      if (subscriber.types.includes(event.type)) await subscriber.handle({ ...event, seq: ++seq });
+    }
+  }
+  return events;
+}
+
+/** The events of a tenant in the outbox. */
+export async function eventsOf(db: Database, tenantId: string): Promise<Event[]> {
+  const rows = await db.forService('relay', (tx) =>
+    tx.query<{ event: Event }>('SELECT event FROM outbox WHERE tenant_id = $1 ORDER BY id', [tenantId]),
+  );
+  return rows.map((row) => row.event);
+}
+
+function scripted(messages: readonly Message[]) {
+  const from = messages.findLastIndex((message) => message.role === 'user');
+  const user = messages[from];
+  const text = user !== undefined && typeof user.content === 'string' ? user.content : '';
+  const after = messages.slice(from + 1);
+  const step = after.filter((message) => message.role === 'assistant').length;
+  const steps = text.includes('call:') ? text.split(' then ') : [];
+  const calls = (steps[step] ?? '').split('&').flatMap((part, i) => {
+    const [, name, json] = /call:([\w-]+)\s*(\{.*\})?/s.exec(part) ?? [];
+    return name === undefined ? [] : [{ id: `c${step}_${i}`, name, arguments: json ?? '{}' }];
+  });
+  const results = after.filter((message) => message.role === 'tool').map((message) => message.content);
+  const said = results.length > 0 ? `Done: ${results.join('; ')}` : `You said: ${text}`;
+  return { text: calls.length > 0 ? '' : said, toolCalls: calls };
+}
+
+const loopback = [{ tenantId: null, target: '127.0.0.0/8' }];
+
+/** A tool server that counts what it does by idempotency key. */
+export type ToolDouble = {
+  url: string;
+  /** Effects by key: an effect asked for again under its key is not done again, but counted in `asked`. */
+  effects: Map<string, number>;
+  asked: string[];
+  /** Answers of `POST /effect`: `ok`, `cut` (does it and breaks the connection), `hang` (does it, says nothing). */
+  mode: 'ok' | 'cut' | 'hang';
+  /** An OpenAPI document with `effect` (POST), `keep` (PUT) and `look` (GET). */
+  document: Record<string, unknown>;
+  close(): Promise<void>;
+};
+
+/** Starts a tool server. It does what it is asked each time it is asked: `effects` above 1 is an effect that happened twice. */
+export async function startToolDouble(): Promise<ToolDouble> {
+  const state = { effects: new Map<string, number>(), asked: [] as string[], mode: 'ok' as ToolDouble['mode'] };
+  const server = createServer(async (request, response) => {
+    const body = await bodyOf(request);
+    const key = String(request.headers['idempotency-key'] ?? '');
+    if (request.method !== 'GET') {
+      state.asked.push(key);
+      state.effects.set(key, (state.effects.get(key) ?? 0) + 1);
+      if (double.mode === 'cut') return void response.destroy();
+      if (double.mode === 'hang') return;
+    }
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ did: request.url, body: body === '' ? null : JSON.parse(body) }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const withBody = { content: { 'application/json': { schema: { type: 'object', properties: { n: { type: 'integer' } } } } } };
+  const double: ToolDouble = {
+    url,
+    ...state,
+    document: {
+      openapi: '3.1.0',
+      info: { title: 'tools', version: '1' },
+      servers: [{ url }],
+      paths: {
+        '/effect': { post: { operationId: 'effect', requestBody: withBody } },
+        '/keep': { put: { operationId: 'keep', requestBody: withBody } },
+        '/look': { get: { operationId: 'look', parameters: [{ name: 'at', in: 'query', schema: { type: 'string' } }] } },
+      },
+    },
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return double;
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  return text;
+}
+
+/** Makes the tool double a source named `t` of a tenant (`t_effect`, `t_keep` declared idempotent, `t_look`), and gives its id outside. */
+export async function connectDouble(house: AgentHouse, tenantId: string, double: ToolDouble): Promise<string> {
+  const config = { kind: 'openapi' as const, document: double.document, idempotent: ['keep'] };
+  const tool = await house.module.tools.createTool(tenantId, { name: 't', config }, testCause);
+  return formatId('tool', tool.id);
+}
