@@ -71,7 +71,7 @@ export async function makeDemo(app: App, baseUrl: string, dataDir: string): Prom
     );
     const key = (label: string, role: string) => auth.keys.createKey(tenant.id, { name: label, role }, cause);
     const [good, slow, poor, viewer] = [
-      await key('Demo', 'developer'),
+      await key('Demo', 'admin'),
       await key('Demo, slow', 'developer'),
       await key('Demo, small budget', 'developer'),
       await key('Demo, viewer', 'viewer'),
