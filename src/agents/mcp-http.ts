@@ -45,7 +45,8 @@ export class McpHttpTransport implements McpTransport {
     this.#sessionId = response.headers.get('mcp-session-id') ?? this.#sessionId;
     if (!response.ok) {
       const detail = (await boundedText(response, 65_536).catch(() => '')).slice(0, 300);
-      if (response.status === 404) this.alive = false;
+      // A server that forgot the session says 404 (specification) or 400 (many): the next call opens a new one.
+      if (response.status === 404 || response.status === 400) this.alive = false;
       const failure = `The MCP server answered ${response.status}: ${detail}`;
       throw response.status < 500 ? new ToolNotCalled(failure) : new Error(failure);
     }

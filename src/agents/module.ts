@@ -16,6 +16,7 @@ import { agentRoutes } from './agent-routes.ts';
 import { ApprovalManager } from './approval-manager.ts';
 import { approvalRoutes } from './approval-routes.ts';
 import { settings } from './config.ts';
+import { readMessages } from './conversation.ts';
 import { agentEvents } from './events.ts';
 import { type AllowedCommands, McpPool } from './mcp-pool.ts';
 import { permissions } from './permissions.ts';
@@ -43,6 +44,8 @@ export type { Run, RunStatus, Step } from './runs.ts';
 
 /** The module's slice of the environment. */
 export const agentSettings = settings;
+
+export { readMessages };
 
 /** What agents need of the house. */
 export type AgentsDeps = {

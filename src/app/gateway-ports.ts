@@ -5,7 +5,7 @@ import { Problem, problems } from '#kernel/problem';
 import type { MeteringManager } from '#metering';
 import type { ModelsModule, Target } from '#models';
 import type { BillingModule } from '#platform/billing';
-import type { GatewayPorts } from '#platform/gateway';
+import { type GatewayPorts, LocalModel } from '#platform/gateway';
 import type { RbacModule } from '#security/rbac';
 import { platformTenantId, type TenancyModule } from '#tenancy';
 import type { QuotaManager } from '#tenancy/quota';
@@ -25,6 +25,7 @@ export function gatewayPorts(deps: {
   const direct = new Agent({ connections: 256, pipelining: 1, keepAliveTimeout: 30_000, connect: { timeout: 5_000 } });
   const guarded = new Map<string, ReturnType<Egress['dispatcher']>>();
   const dispatcher = (target: Target) => {
+    if (target.provider === 'lintel') return new LocalModel(target, models.generate);
     if (target.ownerTenantId === platformTenantId) return direct;
     let own = guarded.get(target.ownerTenantId);
     if (own === undefined) {

@@ -46,7 +46,7 @@ export class EntryCommitter {
     const { writer, epoch } = this.#numbering;
     const numbered = await this.#db.forService('usage_writer', async (tx) => {
       const marked = late === undefined ? entries : await this.#markLate(tx, entries, late.before);
-      return this.#write(tx, entries, late !== undefined);
+      return this.#write(tx, marked, late !== undefined);
     });
     // A batch that was given up meanwhile must not move the numbers of its successor.
     if (writer === this.#numbering.writer && epoch === this.#numbering.epoch) this.#numbering = numbered;

@@ -200,6 +200,11 @@ describe('the database goes away', () => {
     expect(new Set(found.calls).size).toBe(151);
     expect(ids.every((id) => found.calls.includes(id))).toBe(true);
     expect(found).toMatchObject({ used: 1_510, late: 0 });
+    // No number twice: a reader's cursor would pass over one of the two.
+    const numbers = await t.db.forPlatform((tx) =>
+      tx.query('SELECT DISTINCT epoch, writer_seq FROM calls WHERE writer = $1', [node.nodeId]),
+    );
+    expect(numbers).toHaveLength(151);
   });
 
   test('calls go on from leases and the spool; what it kept is committed when the database is back', async () => {

@@ -63,7 +63,7 @@ export function readMargins(
        SELECT tenant_id, dimensions ->> 'agent' AS agent_id, currency, CASE WHEN mode = 'live' THEN price END AS price, NULL::numeric AS cost, demo, at FROM usage WHERE currency IS NOT NULL
        UNION ALL
        SELECT tenant_id, dimensions ->> 'agent', cost_currency, NULL, cost, demo, at FROM usage WHERE cost_currency IS NOT NULL
-     ) AS both WHERE at >= $1 AND at < $2 AND ($3::uuid IS NULL OR tenant_id = $3) AND ($4 OR NOT demo)
+     ) AS sums WHERE at >= $1 AND at < $2 AND ($3::uuid IS NULL OR tenant_id = $3) AND ($4 OR NOT demo)
      GROUP BY tenant_id, agent_id, currency ORDER BY tenant_id, agent_id NULLS FIRST, currency`,
     [filter.from, filter.to, filter.tenantId ?? null, filter.includeDemo],
   );

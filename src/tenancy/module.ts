@@ -9,11 +9,11 @@ import type { Table } from '#kernel/tables';
 import { events } from './events.ts';
 import { problems } from './problems.ts';
 import { routes, tenantIdOf } from './routes.ts';
-import { readViews, type TenantRow, type TenantStatus } from './store.ts';
+import { readViews, type TenantRow } from './store.ts';
 import { tables } from './tables.ts';
 import { platformTenantId, TenantManager } from './tenant-manager.ts';
 
-export type { TenantManager, TenantRow, TenantStatus };
+export type { TenantManager, TenantRow };
 export { platformTenantId, tenantIdOf };
 
 /** What decisions need to know of a tenant. */

@@ -45,5 +45,31 @@ test('an operator connects a model and prices it; a tenant calls it; the call is
   expect(usage.status, usage.text).toBe(200);
   const invoice = await t.call(acme.key, 'GET', '/v1/invoices/upcoming');
   expect(invoice.status, invoice.text).toBe(200);
-  process.stdout.write(`${call.text}\n${usage.text}\n${invoice.text}\n`);
+});
+
+test('the built-in router is a model like any other: tools, streams, price 0', async () => {
+  const client = new OpenAI({ baseURL: `${t.url}/v1`, apiKey: acme.key, maxRetries: 0 });
+  const tools = [
+    {
+      type: 'function' as const,
+      function: {
+        name: 'weather',
+        description: 'The weather of a city.',
+        parameters: {
+          type: 'object',
+          properties: { city: { type: 'string', description: 'City' } },
+          required: ['city'],
+        },
+      },
+    },
+  ];
+  const messages = [{ role: 'user' as const, content: 'What is the weather in "Paris"?' }];
+  const plain = await client.chat.completions.create({ model: 'lintel/router', messages, tools });
+  expect(plain.choices[0]?.message.tool_calls?.[0]).toMatchObject({
+    function: { name: 'weather', arguments: '{"city":"Paris"}' },
+  });
+  const stream = await client.chat.completions.create({ model: 'lintel/router', messages, tools, stream: true });
+  let name = '';
+  for await (const chunk of stream) name += chunk.choices[0]?.delta.tool_calls?.[0]?.function?.name ?? '';
+  expect(name).toBe('weather');
 });

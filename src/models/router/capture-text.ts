@@ -6,6 +6,8 @@ import { overlaps, type Span } from './types.ts';
 
 /** Names longer than this many tokens are not names. */
 const MAX_NAME_TOKENS = 8;
+/** 一篇, 那只, 这个: a count or pointer with its measure word. */
+const COUNTED = /^[一二两三四五六七八九十几这那哪每某\d]+[个只篇条张份台本家款位名场次间部件种]$/;
 const CLAUSE_END = /^[.!?;。！？；\n]$/;
 const CLAUSE_MARK = /^[,，、:：()（）]$/;
 const LEADING =
@@ -71,7 +73,11 @@ export function hasContent(draft: Draft, span: Span): boolean {
 /** Tells whether a token can only belong to an argument. */
 export function isContent(draft: Draft, token: Token): boolean {
   return (
-    token.kind !== 'mark' && !isStopWord(token.lower) && !CHINESE_VERBS.has(token.text) && !draft.vocabulary.has(token)
+    token.kind !== 'mark' &&
+    !COUNTED.test(token.text) &&
+    !isStopWord(token.lower) &&
+    !CHINESE_VERBS.has(token.text) &&
+    !draft.vocabulary.has(token)
   );
 }
 

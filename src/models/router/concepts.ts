@@ -1,19 +1,26 @@
 import { stem, type Token } from './tokenize.ts';
 import type { Span } from './types.ts';
-import { ACTIONS, DISTINCT_ACTIONS, READING, THINGS } from './vocabulary-actions.ts';
+import { ACTIONS, DISTINCT_ACTIONS, GENERAL_ACTIONS, READING, THINGS } from './vocabulary-actions.ts';
 import { VALUES } from './vocabulary-values.ts';
 
 /** A place in a text where a word of a concept stands. */
 export type ConceptHit = Span & { readonly concept: number };
 
-const distinct = linesOf(DISTINCT_ACTIONS);
-const actions = linesOf(ACTIONS);
+const VOCABULARIES = [DISTINCT_ACTIONS, ACTIONS, GENERAL_ACTIONS, READING, THINGS, VALUES].map(linesOf);
+const KINDS = ['distinct', 'other', 'general', 'reading'] as const;
 const dictionary = buildDictionary();
 
-/** Tells whether a concept is something to be done other than to show: `distinct` where no near word stands for it. */
-export function actionKind(concept: number): 'distinct' | 'other' | undefined {
-  if (concept < distinct.length) return 'distinct';
-  return concept < distinct.length + actions.length ? 'other' : undefined;
+/**
+ * What kind of action a concept is, if any: `reading` shows something and `general` makes something, as most tools do; a
+ * `distinct` one is done only by tools that say so.
+ */
+export function actionKind(concept: number): (typeof KINDS)[number] | undefined {
+  let end = 0;
+  for (const [i, lines] of VOCABULARIES.entries()) {
+    end += lines.length;
+    if (concept < end) return KINDS[i];
+  }
+  return undefined;
 }
 
 /** Finds the concepts named in a run of tokens, in the order of the text; one pass, at most six CJK words or three words ahead. */
@@ -57,13 +64,7 @@ function findInside(token: Token): ConceptHit[] {
 
 function buildDictionary(): Map<string, number[]> {
   const map = new Map<string, number[]>();
-  for (const [concept, line] of [
-    ...distinct,
-    ...actions,
-    ...linesOf(READING),
-    ...linesOf(THINGS),
-    ...linesOf(VALUES),
-  ].entries()) {
+  for (const [concept, line] of VOCABULARIES.flat().entries()) {
     for (const entry of line.split(' ')) {
       const key = entry.split(/[_-]/).map(stem).join(' ');
       const known = map.get(key);

@@ -60,10 +60,12 @@ function byLeftoverOrder(a: Slot, b: Slot): number {
   return LEFTOVER_ORDER.indexOf(a.role) - LEFTOVER_ORDER.indexOf(b.role);
 }
 
+function opensRequest(draft: Draft, token: Token): boolean {
+  return isRequestVerb(token) || draft.message.actions.some((hit) => hit.start <= token.start && hit.end >= token.end);
+}
+
 /** Roles whose English values begin with a capital. */
 const NAMES: ReadonlySet<Role> = new Set(['person', 'title']);
-/** 一篇, 那只, 这个: a count or pointer with its measure word. */
-const COUNTED = /^[一二两三四五六七八九十几这那哪每某\d]+[个只篇条张份台本家款位名场次间部件种]$/;
 
 /** The longest run of words that neither the tool nor another argument explains. */
 function fillLeftover(draft: Draft, slot: Slot): void {
@@ -82,7 +84,7 @@ function fillLeftover(draft: Draft, slot: Slot): void {
   for (const [i, token] of tokens.entries()) {
     const blocked = isUsed(draft, token) || /^[,.;!?，。；！？\n]$/.test(token.text);
     if (blocked) close();
-    else if (isContent(draft, token) && !(size === 0 && isRequestVerb(token)) && !COUNTED.test(token.text)) {
+    else if (isContent(draft, token) && !(size === 0 && opensRequest(draft, token))) {
       if (size === 0) start = i;
       last = i;
       size++;

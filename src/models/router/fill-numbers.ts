@@ -1,5 +1,5 @@
 import type { Slot } from './describe-slots.ts';
-import { around, type Claim, type Draft, grantClaims, nearness, openSlots } from './draft.ts';
+import { around, type Claim, type Draft, grantClaims, isUsed, nearness, openSlots } from './draft.ts';
 import { type DurationSpan, durationIn, formatDuration } from './read-durations.ts';
 import type { NumberSpan } from './read-numbers.ts';
 import { secondsOf } from './read-units.ts';
@@ -77,7 +77,9 @@ function claimDuration(draft: Draft, slot: Slot, duration: DurationSpan): Claim[
 }
 
 function claimNumber(draft: Draft, slot: Slot, number: NumberSpan, { bound, covers }: Bound): Claim[] {
-  const fit = unitFit(slot, number);
+  // `5.5 pounds` is money or weight; where its unit already named a value of this tool, it is that.
+  const named = slot.required && isUsed(draft, { start: number.digits.end, end: number.end });
+  const fit = named ? 1 : unitFit(slot, number);
   if (fit === undefined) return [];
   if (bound !== undefined && slot.side !== undefined && slot.side !== bound) return [];
   const near = nearness(draft, slot, number);

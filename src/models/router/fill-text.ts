@@ -54,7 +54,7 @@ function claimCues(draft: Draft, slot: Slot, hits: readonly CueHit[], stops: Rea
       text.slice(span.start, span.end) + (cue.reach === 'rest' && span.end === text.length ? tail.trimEnd() : '');
     const sure = label || cue.weight >= 4;
     if (isPronoun(value) || value.length > slot.maxLength || !(sure || hasContent(draft, span))) continue;
-    const score = cue.weight + properness(draft, slot, value) + (slot.required ? 0.5 : 0) - at / 1_000;
+    const score = cue.weight + properness(draft, slot, value, cue.weight) + (slot.required ? 0.5 : 0) - at / 1_000;
     claims.push({ slot, span, value: wrap(slot, value), score });
   }
   const before = valueBeforeLabel(draft, slot);
@@ -62,10 +62,10 @@ function claimCues(draft: Draft, slot: Slot, hits: readonly CueHit[], stops: Rea
 }
 
 /** English names begin with a capital; a lower-case word after `to` or `for` is seldom a person. */
-function properness(draft: Draft, slot: Slot, value: string): number {
+function properness(draft: Draft, slot: Slot, value: string, weight: number): number {
   if (!/^[A-Za-z]/.test(value)) return 0;
   const capital = /^\p{Lu}/u.test(value);
-  if (slot.role === 'person') return capital ? 1 : hasCapitals(draft) ? -3 : -1;
+  if (slot.role === 'person') return capital ? 1 : hasCapitals(draft) || weight < 3 ? -3 : -1;
   const proper = slot.role === 'place' || slot.role === 'origin' || slot.role === 'destination';
   return proper ? (capital ? 1 : hasCapitals(draft) ? -1 : 0) : 0;
 }

@@ -3,7 +3,6 @@ import type { Slot } from './describe-slots.ts';
 import { around, type Draft, isUsed } from './draft.ts';
 import { currencyOfWord } from './read-units.ts';
 import { isStopWord } from './stop-words.ts';
-import type { Token } from './tokenize.ts';
 import { overlaps, type Span } from './types.ts';
 
 /** A place where the message names an allowed value, and how plainly. */
@@ -54,17 +53,15 @@ function optionMentions(draft: Draft, option: EnumOption): Mention[] {
     if (option.concepts.has(hit.concept))
       mentions.push({ option, span: { start: hit.start, end: hit.end }, strength: STRENGTH.concept });
   for (const token of tokens) {
-    if (isHint(option, token) && !draft.vocabulary.has(token))
+    const hinted = token.kind !== 'cjk' && token.text.length > 3 && option.hints.has(token.stem);
+    if (hinted && !draft.vocabulary.has(token))
       mentions.push({ option, span: { start: token.start, end: token.end }, strength: STRENGTH.hint });
   }
+  for (const hint of option.hints) {
+    const at = /^\p{Script=Han}{2,}$/u.test(hint) && !draft.entry.vocabulary.has(hint) ? text.indexOf(hint) : -1;
+    if (at >= 0) mentions.push({ option, span: { start: at, end: at + hint.length }, strength: STRENGTH.hint });
+  }
   return mentions;
-}
-
-/** A longer word of the gloss, or a Chinese word that holds one of its words (差旅费 for 交通差旅). */
-function isHint(option: EnumOption, token: Token): boolean {
-  if (token.kind !== 'cjk') return token.text.length > 3 && option.hints.has(token.stem);
-  if (option.hints.has(token.text)) return true;
-  return token.text.length > 2 && option.hints.values().some((hint) => token.text.includes(hint));
 }
 
 function isCurrencySlot(slot: Slot): boolean {

@@ -79,7 +79,7 @@ export function createToolIndex(tools: readonly RouterTool[]): ToolIndex {
       nameActions: new Set(
         findConcepts(tokenize(name))
           .map((hit) => hit.concept)
-          .filter((concept) => actionKind(concept) !== undefined),
+          .filter((concept) => isDoing(concept)),
       ),
       nameTerms: new Set(termsOf(tokenize(name), true).map((term) => term.key)),
     });
@@ -172,4 +172,10 @@ function weigh(documents: readonly ReadonlyMap<string, number>[]): Map<string, {
     for (const posting of list) posting.weight *= idf;
   }
   return postings;
+}
+
+/** An action that changes something, which a message names when it wants it. */
+function isDoing(concept: number): boolean {
+  const kind = actionKind(concept);
+  return kind !== undefined && kind !== 'reading';
 }

@@ -16,7 +16,7 @@ export type ReadMessage = {
   /** Numbers outside dates, times and identifiers. */
   readonly numbers: readonly NumberSpan[];
   /** Things to be done that the message names where a verb stands. */
-  readonly actions: ReadonlySet<number>;
+  readonly actions: readonly ConceptHit[];
   readonly language: Language | undefined;
   readonly now: Temporal.ZonedDateTime;
   /** Dates and durations; `past` reads `on Friday` as the last one. */
@@ -59,16 +59,16 @@ function findActions(
   tokens: readonly Token[],
   concepts: readonly ConceptHit[],
   entities: readonly Entity[],
-): Set<number> {
-  const found = new Set<number>();
-  for (const hit of concepts) {
-    if (actionKind(hit.concept) === undefined || entities.some((entity) => overlaps(entity, hit))) continue;
+): ConceptHit[] {
+  return concepts.filter((hit) => {
+    const kind = actionKind(hit.concept);
+    if (kind === undefined || kind === 'reading' || entities.some((entity) => overlaps(entity, hit))) return false;
     const at = firstTokenFrom(tokens, hit.start);
     const before = tokens[at - 1];
-    if (tokens[at]?.kind === 'cjk' || before === undefined || before.kind === 'mark' || BEFORE_VERBS.has(before.lower))
-      found.add(hit.concept);
-  }
-  return found;
+    return (
+      tokens[at]?.kind === 'cjk' || before === undefined || before.kind === 'mark' || BEFORE_VERBS.has(before.lower)
+    );
+  });
 }
 
 const BEFORE_VERBS: ReadonlySet<string> = new Set(

@@ -5,6 +5,10 @@
 
 /** What asks to be shown something: any tool that reads answers to these. */
 export const READING = `
+calculate compute calculator sum 计算 算一下 算 计算器
+translate translation do_you_say 翻译 译成 译为 怎么说
+convert conversion 换算 转换
+track trace 跟踪 追踪 到哪
 search find seek look_for look_up lookup 搜索 查找 搜一下 检索 寻找 找一下 找出 搜
 get show check view see display fetch retrieve query 查询 查看 查一下 查下 看看 看一下 获取 显示 查
 list all every 列出 列表 所有 全部 清单 有哪些
@@ -14,7 +18,6 @@ list all every 列出 列表 所有 全部 清单 有哪些
 export const DISTINCT_ACTIONS = `
 delete remove erase 删除 删掉 删了 移除 去掉 清除
 cancel revoke withdraw call_off 取消 撤销 撤回 退订
-buy purchase procure 购买 采购 下单 买
 return 退货 退回 归还
 pay payment 支付 付款 缴费 缴纳
 summarize summarise summary summarization 摘要 总结 概括
@@ -41,20 +44,22 @@ archive 归档
 lock freeze 锁定 冻结
 `;
 
+/** What most tools that change something do. */
+export const GENERAL_ACTIONS = `
+create add new make insert 创建 新建 新增 添加 增加 建立 建个 建一个 加一个 加个
+`;
+
 /** Other things to be done, which tools also name by near words. */
 export const ACTIONS = `
-create add new make insert 创建 新建 新增 添加 增加 建立 建个 建一个 加一个 加个
+request apply 申请
+buy purchase procure 购买 采购 下单 买
 update change edit modify adjust 修改 更新 更改 编辑 调整 改成 改为 变更 改到 改一下
 send deliver 发送 发给 寄 发个 发一封 发一条 发
 book reserve reservation 预订 预定 预约 订一 订个 订
 schedule arrange plan 安排 排期
 remind reminder remember 提醒 提示 记得
-track trace 跟踪 追踪 到哪
 refund 退款 退钱
 transfer move remit 转账 汇款 转给 调拨 调货 转移 转
-convert conversion 换算 转换
-translate translation do_you_say 翻译 译成 译为 怎么说
-calculate compute calculator sum 计算 算一下 算 计算器
 reset 重置
 turn_on switch_on enable 打开 开启 启用
 turn_off switch_off disable 关闭 关掉 关上 停用 禁用
@@ -73,7 +78,7 @@ hire recruit 招聘 录用
 comment reply 评论 回复
 post publish 发布 发帖
 resolve 解决
-log record track 记录 登记 录入
+log record 记录 登记 录入
 book novel 图书 书
 ship dispatch 发货 出货
 submit file raise report 提交 提 上报

@@ -1,9 +1,12 @@
 import { isContent } from './capture-text.ts';
 import { actionKind } from './concepts.ts';
 import type { Slot, SlotForm } from './describe-slots.ts';
+import { isUsed } from './draft.ts';
 import { type Filling, fillArguments } from './fill-arguments.ts';
-import { type RankedTool, rankTools, type ToolEntry, type ToolIndex } from './rank-tools.ts';
+import { type RankedTool, rankTools, type ToolIndex } from './rank-tools.ts';
 import type { ReadMessage } from './read-message.ts';
+import { isQuestion, isStatement } from './request-words.ts';
+import type { Token } from './tokenize.ts';
 import { overlaps } from './types.ts';
 
 /** A tool with the arguments the message gives it and all that speaks for it. */
@@ -11,9 +14,14 @@ export type Candidate = {
   readonly ranked: RankedTool;
   readonly filling: Filling;
   readonly evidence: number;
+  /** Share of the message's content words that the tool's words and the arguments take up. */
+  readonly explained: number;
+  readonly wanted: Wanted;
   readonly score: number;
 };
 
+const LEAST_SCORE = 8;
+const LEAST_EXPLAINED = 0.5;
 /** Tools below these by words alone are not filled, unless a form of argument speaks for them. */
 const CONTENDERS = 5;
 /** What a filled parameter says for its tool, by the rarity of its form. */
@@ -49,34 +57,64 @@ export function weighTools(index: ToolIndex, message: ReadMessage): Candidate[] 
 }
 
 function weigh(message: ReadMessage, ranked: RankedTool): Candidate {
-  const { entry } = ranked;
+  const { entry, matched } = ranked;
   const filling = fillArguments(message, entry);
-  const evidence = [...filling.values.keys()].reduce(
+  const { draft, missing, values } = filling;
+  const evidence = [...values.keys()].reduce(
     (sum, slot) => sum + (slot.pattern !== undefined ? 3 : (EVIDENCE[slot.form] ?? 0)),
     0,
   );
-  const required = entry.slots.filter((slot) => slot.required && slot.fallback === undefined).length;
-  const found = required - filling.missing.length;
+  const dates = message.temporals(false).dates;
+  const isMatched = (token: Token): boolean => matched.some(({ span }) => overlaps(span, token));
+  const isDate = (token: Token): boolean => dates.some((span) => overlaps(span, token)) && !isUsed(draft, token);
+  const content = message.tokens.filter(
+    (token) => token.kind !== 'mark' && !isDate(token) && (isContent(draft, token) || isMatched(token)),
+  );
+  const known = content.filter((token) => isMatched(token) || isUsed(draft, token));
+  const explained = content.length === 0 ? 1 : known.length / content.length;
+  const wanted = compareActions(message, filling);
   const score =
     ranked.score +
     Math.min(evidence, MAX_EVIDENCE) +
-    0.7 * found -
-    0.9 * filling.missing.length +
-    actionScore(message, entry);
-  return { ranked, filling, evidence, score };
+    4 * explained +
+    0.6 * values.size -
+    1.5 * missing.length +
+    0.8 * wanted.shared -
+    1.5 * wanted.other -
+    2.5 * wanted.distinct -
+    wanted.unsaid;
+  return { ranked, filling, evidence, explained, wanted, score };
 }
 
-/** A tool that does what the message wants done gains; one that does what it does not want loses, most where no near word stands for it. */
-export function actionScore(message: ReadMessage, entry: ToolEntry): number {
-  let score = 0;
-  for (const action of message.actions) {
-    if (entry.concepts.has(action)) score += 0.8;
-    else if (actionKind(action) === 'distinct') score -= 2.5;
-  }
-  const named = [...entry.nameActions].some((action) => message.concepts.some((hit) => hit.concept === action));
-  if (entry.nameActions.size > 0 && !named)
-    score -= [...entry.nameActions].every((action) => actionKind(action) === 'distinct') ? 2.5 : 0.6;
-  return score;
+/** What the message wants done, beside what the tool does. */
+type Wanted = {
+  /** Actions both name. */
+  readonly shared: number;
+  /** Actions only the message names, outside its arguments: those no near word stands for, and the others. */
+  readonly distinct: number;
+  readonly other: number;
+  /** How much it counts that the message does not say what the tool's name says it does. */
+  readonly unsaid: number;
+};
+
+function compareActions(message: ReadMessage, { draft }: Filling): Wanted {
+  const { entry } = draft;
+  const wanted = new Set(
+    message.actions.filter((hit) => entry.concepts.has(hit.concept) || !isUsed(draft, hit)).map((hit) => hit.concept),
+  );
+  const foreign = [...wanted].filter((action) => !entry.concepts.has(action));
+  const distinct = foreign.filter((action) => actionKind(action) === 'distinct').length;
+  const said = [...entry.nameActions].some((action) => message.concepts.some((hit) => hit.concept === action));
+  const drastic = [...entry.nameActions].every((action) => actionKind(action) === 'distinct');
+  const idle = said || entry.nameActions.size === 0;
+  const unsaid = idle ? 0 : drastic ? 2.5 : isQuestion(message.text) ? 2.3 : 0.8;
+  return {
+    shared: wanted.size - foreign.length,
+    distinct,
+    other:
+      wanted.size === foreign.length && !said ? foreign.filter((action) => actionKind(action) === 'other').length : 0,
+    unsaid,
+  };
 }
 
 function isTelling(slot: Slot): boolean {
@@ -87,34 +125,28 @@ function isTelling(slot: Slot): boolean {
 
 /** What is measured of a candidate to tell whether the request is the tool's at all. */
 export function measure(message: ReadMessage, best: Candidate) {
-  const { entry, matched, score } = best.ranked;
-  const content = message.tokens.filter(
-    (token) =>
-      token.kind !== 'mark' &&
-      (isContent(best.filling.draft, token) || matched.some(({ span }) => overlaps(span, token))),
-  );
-  const known = content.filter(
-    (token) =>
-      matched.some(({ span }) => overlaps(span, token)) ||
-      best.filling.draft.used.some((span) => overlaps(span, token)),
-  );
-  const inName = matched.filter(({ key }) => entry.nameTerms.has(key)).reduce((sum, { weight }) => sum + weight, 0);
   return {
-    words: score,
-    inName,
-    explained: content.length === 0 ? 1 : known.length / content.length,
-    unknown: content.length - known.length,
+    words: best.ranked.score,
+    explained: best.explained,
     evidence: best.evidence,
     missing: best.filling.missing.length,
     filled: best.filling.values.size,
-    action: actionScore(message, entry),
+    distinct: best.wanted.distinct,
+    other: best.wanted.other,
+    unsaid: best.wanted.unsaid,
+    question: isQuestion(message.text) ? 1 : 0,
+    statement: isStatement(message) ? 1 : 0,
     total: best.score,
   };
 }
 
-/** A tool is accepted on the weight of the words it shares with the message and on how much of the request they and the arguments explain. */
+/**
+ * Tells whether the request is the candidate's: enough speaks for it, it does what is wanted, the message asks for anything at all,
+ * and where arguments are missing most of what is said belongs to the tool.
+ */
 export function isAccepted(message: ReadMessage, best: Candidate): boolean {
-  const { explained, evidence, words } = measure(message, best);
-  const told = words + (evidence >= 2.5 ? evidence : 0);
-  return told >= 3 && told * (0.4 + explained) >= 4;
+  const { wanted, filling, explained, score } = best;
+  if (score < LEAST_SCORE || wanted.distinct > 0 || isStatement(message)) return false;
+  if (filling.missing.length === 0) return true;
+  return explained >= LEAST_EXPLAINED && !(wanted.unsaid > 0 && isQuestion(message.text));
 }

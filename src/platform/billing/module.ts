@@ -15,9 +15,8 @@ import { routes } from './routes.ts';
 import { tables } from './tables.ts';
 
 export type { BillingSystem } from './billing-system.ts';
-export type { ListPrice, UnitPrices } from './list-prices.ts';
 export type { PlanManager } from './plan-manager.ts';
-export type { MarginSum, TenantFacts, UsagePort, UsageTotals } from './ports.ts';
+export type { UsagePort } from './ports.ts';
 
 /** Billing's module with its services; `priceOf` and `listPrice` answer from memory. */
 export type BillingModule = Module & {

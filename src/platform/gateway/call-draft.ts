@@ -121,7 +121,10 @@ export class CallDraft {
         mode: principal.mode,
         ...(end.estimated ? { estimated: true } : {}),
         ...(end.price === null ? {} : { price: end.price.amount, currency: end.price.currency }),
-        ...(end.cost === null ? {} : { cost: end.cost.amount, costCurrency: end.cost.currency }),
+        // What a tenant's own key is charged is no cost of the platform.
+        ...(end.cost === null || this.target?.ownedBy === 'tenant'
+          ? {}
+          : { cost: end.cost.amount, costCurrency: end.cost.currency }),
       },
     ];
   }

@@ -2,13 +2,14 @@ import type { Module } from '#kernel/module';
 import { AgentChat, type AgentsPort } from './agent-chat.ts';
 import { APIGateway } from './api-gateway.ts';
 import { gatewaySettings } from './config.ts';
+import { LocalModel } from './local-model.ts';
 import { PassThrough } from './pass-through.ts';
 import type { Amount, GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
 import { routes } from './routes.ts';
 
 export type { AgentsPort, Amount, GatewayPorts, Held, Quantities, Subjects };
-export { gatewaySettings };
+export { gatewaySettings, LocalModel };
 
 /** The API gateway: OpenAI's protocol, passed through or answered by agents. */
 export function createGatewayModule(deps: {

@@ -6,12 +6,15 @@ import { estimateTokens, readUsage, type Target } from '#models';
 import { boundInput, outputCap } from './bound-usage.ts';
 import { CallDraft, type CallEnd, type Outcome } from './call-draft.ts';
 import { DuplicateMember, editMembers, findMembers, type Members } from './edit-body.ts';
-import type { GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
+import type { Amount, GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
 import { recordRefusal } from './record-refusal.ts';
 import { relayPlain, relayStream } from './relay-answer.ts';
 import { sendUpstream } from './send-upstream.ts';
 import type { UpstreamTimeouts } from './upstream.ts';
+
+/** Tokens of hidden reasoning reserved where neither the cap nor a known context bounds them (the largest thinking budget documented by a preset's provider is below it). */
+const unboundedReasoning = 65_536;
 
 /** The parts of a call's request that the gateway reads. */
 type ModelRequest = Record<string, unknown> & {
@@ -135,13 +138,13 @@ export class PassThrough {
     }
     const asked = outputCap(body);
     const choices = typeof body.n === 'number' ? body.n : 1;
-    const cap = path === 'embeddings' ? 0 : (asked ?? target.maxOutputTokens ?? this.#defaultCap);
+    const cap = asked ?? target.maxOutputTokens ?? this.#defaultCap;
     const bound: Quantities = {
       requests: 1,
       input_tokens: input.inputTokens + input.media * (perMedia ?? 0),
-      ...(path === 'embeddings' ? {} : { output_tokens: cap * choices }),
+      ...(path === 'embeddings' ? {} : { output_tokens: mostOutput(target, cap) * choices }),
     };
-    const price = this.#ports.price(subjects.tenantId, 'model.call', dimensionsOf(target), bound);
+    const price = this.#highestPrice(subjects.tenantId, target, bound);
     if (price === null && limited.money) {
       throw new Problem(gatewayProblems.unpriced, {
         detail: `The model "${target.provider}/${target.model}" has no price in this tenant's plan.`,
@@ -160,6 +163,20 @@ export class PassThrough {
         money: price === null ? 0n : toMicros(parseDecimal(price.amount), 'ceil'),
       },
     };
+  }
+
+  /** The most that so much can cost: a plan may price parts (cache writes, reasoning) above their whole. */
+  #highestPrice(tenantId: string, target: Target, bound: Quantities): Amount | null {
+    const { input_tokens: input = 0, output_tokens: output = 0 } = bound;
+    const dimensions = dimensionsOf(target);
+    const price = this.#ports.price(tenantId, 'model.call', dimensions, bound);
+    const parts = this.#ports.price(tenantId, 'model.call', dimensions, {
+      ...bound,
+      cache_write_input_tokens: input,
+      reasoning_tokens: output,
+    });
+    if (price === null || parts === null) return price;
+    return parseDecimal(parts.amount) > parseDecimal(price.amount) ? parts : price;
   }
 
   /** Usage of a call whose provider told none: from bytes, never above what was reserved. */
@@ -203,6 +220,11 @@ export class PassThrough {
 /** Dimensions that prices of calls are told apart by. */
 export function dimensionsOf(target: Target): Record<string, string> {
   return { model: `${target.provider}/${target.model}`, provider: target.provider };
+}
+
+/** Where hidden reasoning does not count towards the cap, the context is all that bounds it. */
+function mostOutput(target: Target, cap: number): number {
+  return target.outputCap.coversReasoning ? cap : Math.max(cap, target.contextTokens ?? cap + unboundedReasoning);
 }
 
 /** Tokens of one image or audio part at most, where the price book knows both. */

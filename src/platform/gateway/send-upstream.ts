@@ -27,6 +27,9 @@ export type Sending = {
   gone: AbortSignal;
 };
 
+/** Origin of targets that are no address: they are answered in this process. */
+const inProcess = 'http://lintel';
+
 /** An attempt that came to nothing: what is known of it, and the problem the client is told if no other attempt helps. */
 type Failed = { failure: Failure; problem: Problem };
 
@@ -77,7 +80,7 @@ async function attempt(
   const upstream = new Upstream(
     ports.dispatcher(target),
     {
-      url: new URL(`${target.baseUrl}/${sending.path}`),
+      url: new URL(`${target.baseUrl || inProcess}/${sending.path}`),
       body: sending.body(target),
       headers: {
         'content-type': 'application/json',

@@ -50,9 +50,20 @@ export class KeyManager {
     cause: Cause,
     giver?: Giver,
   ): Promise<{ key: KeyRow; secret: string }> {
-    const role = input.role ?? defaultRole(tenantId);
+    return this.#db.forTenant(tenantId, (tx) => this.createIn(tx, tenantId, input, cause, giver));
+  }
+
+  /** As {@link createKey}, in the transaction of a larger change. */
+  async createIn(
+    tx: Tx,
+    tenantId: string,
+    input: KeySettings & { mode?: 'live' | 'test' },
+    cause: Cause,
+    giver?: Giver,
+  ): Promise<{ key: KeyRow; secret: string }> {
+    const role = input.role ?? (tenantId === platformTenantId ? 'platform_operator' : 'developer');
     this.#check(tenantId, input, role, giver);
-    return this.#db.forTenant(tenantId, (tx) => this.#insert(tx, tenantId, input, role, null, cause, 'created'));
+    return this.#insert(tx, tenantId, input, role, null, cause);
   }
 
   /** One key; 404 when the tenant has none of this id. */
@@ -97,7 +108,7 @@ export class KeyManager {
       if (before.overlapUntil !== null) throw new Problem(problems.keyEnded, { detail: 'The key was rotated before.' });
       const role = await this.#roleIn(tx, before);
       this.#check(tenantId, before, role, giver);
-      const made = await this.#insert(tx, tenantId, before, role, id, cause, 'created');
+      const made = await this.#insert(tx, tenantId, before, role, id, cause);
       const until = now.add({ hours: overlapHours }).toString();
       const old = { ...before, ...(overlapHours === 0 ? { revokedAt: until } : { overlapUntil: until }) };
       await writeKey(tx, old);
@@ -161,7 +172,6 @@ export class KeyManager {
     role: string,
     rotatedFrom: string | null,
     cause: Cause,
-    verb: string,
   ): Promise<{ key: KeyRow; secret: string }> {
     const mode = settings.mode ?? 'live';
     const secret = this.#format.mint(mode);
@@ -180,7 +190,7 @@ export class KeyManager {
     };
     await insertKey(tx, key, this.#format.hash(secret));
     await this.#rbac.assignRole(tx, { tenantId, kind: 'key', id: key.id, name: key.name }, [role], cause);
-    await this.#tell(tx, verb, key, cause, { after: { ...publicOf(key), role } });
+    await this.#tell(tx, 'created', key, cause, { after: { ...publicOf(key), role } });
     return { key, secret };
   }
 
@@ -203,10 +213,6 @@ export class KeyManager {
       this.#clock.now(),
     );
   }
-}
-
-function defaultRole(tenantId: string): string {
-  return tenantId === platformTenantId ? 'platform_operator' : 'developer';
 }
 
 function found(row: KeyRow | undefined): KeyRow {

@@ -272,6 +272,21 @@ describe('security', () => {
     ).toBe(201);
   });
 
+  test('a key that may invite to tenants makes no operator with it', async () => {
+    const scopes = ['platform-tenants:invite'];
+    const { secret } = await node.auth.keys.createKey(platformTenantId, { name: 'narrow', scopes }, cause);
+    const invite = (id: string, role: string) =>
+      call(
+        node.app,
+        'POST',
+        `/v1/platform/tenants/${id}/invitations`,
+        { key: secret },
+        { email: 'n@acme.example', roles: [role] },
+      );
+    expect((await invite((await tenant()).id, 'owner')).statusCode).toBe(201);
+    expect((await invite(formatId('tenant', platformTenantId), 'platform_operator')).statusCode).toBe(404);
+  });
+
   test("another tenant's people answer as unknown ones; roles decide", async () => {
     const [
       {

@@ -11,7 +11,7 @@ import { type AuthConfig, authSettings } from './config.ts';
 import { events } from './events.ts';
 import { createFirstOperator, type FirstOperator } from './first-operator.ts';
 import { InvitationManager } from './invitation-manager.ts';
-import { KeyFormat, keyPattern } from './key-format.ts';
+import { KeyFormat } from './key-format.ts';
 import { KeyManager } from './key-manager.ts';
 import { KeyRing } from './key-ring.ts';
 import { writeKeyUses } from './key-store.ts';
@@ -32,7 +32,7 @@ import { LoginThrottle } from './throttle-logins.ts';
 import { Tokens } from './tokens.ts';
 
 export type { AuthConfig, FirstOperator, Mailer, PasswordHasher, SignInRefusal };
-export { authSettings, inProcessHasher, keyPattern };
+export { authSettings, inProcessHasher };
 
 /** Auth's module with its services. */
 export type AuthModule = Module & {

@@ -5,7 +5,7 @@ import { type Context, type Route, route } from '#kernel/http';
 import { type IdKind, parseId } from '#kernel/ids';
 import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
 import { notFound } from '#kernel/problem';
-import { tenantIdOf } from '#tenancy';
+import { platformTenantId, tenantIdOf } from '#tenancy';
 
 import type { InvitationManager } from './invitation-manager.ts';
 import type { InvitationRow } from './link-store.ts';
@@ -90,7 +90,8 @@ export function memberRoutes(deps: {
       schema: { params, body: invitee, response: { 201: invited } },
       handle: async (context) => {
         const tenantId = tenantIdOf(context.params.id);
-        if (tenants.tenants.get(tenantId) === undefined) throw notFound('tenant');
+        // Operators are invited as members of the platform, where nobody gives more rights than they have.
+        if (tenantId === platformTenantId || tenants.tenants.get(tenantId) === undefined) throw notFound('tenant');
         tenants.admit({ tenantId });
         const made = await invitations.invite(tenantId, context.body, causeOf(context));
         return send(made, context as Context, context.body.locale);

@@ -4,7 +4,7 @@ import Type from 'typebox';
 import { causeOf } from '#kernel/cause';
 import { type Context, type Route, route } from '#kernel/http';
 import { formatId, parseId } from '#kernel/ids';
-import { problems as kernelProblems, notFound, Problem } from '#kernel/problem';
+import { invalidInput, problems as kernelProblems, notFound, Problem } from '#kernel/problem';
 import type { RBACManager } from '#security/rbac';
 
 import { requireSafeTransport, requireSameOrigin, sessionCookie } from './check-origin.ts';
@@ -209,6 +209,9 @@ export function signInRoutes(deps: {
       },
       handle: async (context) => {
         const who = requireSession(context as Context);
+        // Kept with the answer in one transaction, a failed guess would be forgotten with it.
+        if (context.request.headers['idempotency-key'] !== undefined)
+          throw invalidInput('/headers/idempotency-key', 'is not taken here');
         return done(context as Context, await signIn.changePassword(who, context.body, arriving(context as Context)));
       },
     }),

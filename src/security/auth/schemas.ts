@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox';
 import { formatId } from '#kernel/ids';
 import type { Actor } from '#kernel/log';
 
+import { keyPattern } from './key-format.ts';
 import type { KeyManager } from './key-manager.ts';
 import type { KeyRow } from './key-store.ts';
 import type { InvitationRow } from './link-store.ts';
@@ -46,7 +47,7 @@ export const keySchema = Type.Object({
 /** A key with its secret: shown once. */
 export const newKeySchema = Type.Object({
   ...keySchema.properties,
-  key: Type.String({ description: 'Shown this once.' }),
+  key: Type.String({ description: 'Shown this once.', pattern: keyPattern }),
 });
 
 /** What a key can be made of. */

@@ -114,6 +114,11 @@ export async function deleteUser(tx: Tx, tenantId: string, id: string): Promise<
   );
 }
 
+/** Holds other first starts back until the transaction ends. */
+export async function lockFirstStart(tx: Tx): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(7216549003)');
+}
+
 /** The accounts behind an address; through the door of the service `directory`. */
 export function findEmail(tx: Tx, email: string): Promise<{ tenantId: string; userId: string }[]> {
   return tx.query('SELECT tenant_id, user_id FROM directory_emails WHERE email_lower = $1 ORDER BY tenant_id', [

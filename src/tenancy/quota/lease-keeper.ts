@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Client } from 'pg';
 
 import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
@@ -7,6 +6,7 @@ import type { Connector } from '#kernel/database-connector';
 import { newId } from '#kernel/ids';
 import type { Logger } from '#kernel/logger';
 
+import { ChannelListener } from './channel-listener.ts';
 import type { Lease } from './lease.ts';
 import type { LeaseBook } from './lease-book.ts';
 import {
@@ -35,7 +35,7 @@ const askAgainMs = 60;
 /** Brings leases from the database to the book and back: renews, grows, gives back, asks and is asked. */
 export class LeaseKeeper {
   readonly #db: Pick<Doors, 'forService'>;
-  readonly #connector: Connector;
+  readonly #listener: ChannelListener;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #nodeId: string;
@@ -53,8 +53,6 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> | undefined;
   #turnSince: number | undefined;
-  #listening: Promise<void> = Promise.resolve();
-  #listener: Client | undefined;
   #prunedAt = 0;
   readonly #askedAt = new Map<string, number>();
 
@@ -71,7 +69,7 @@ export class LeaseKeeper {
     config: { leaseRunMs: number },
   ) {
     this.#db = deps.db;
-    this.#connector = deps.connector;
+    this.#listener = new ChannelListener(deps.connector, leaseChannel, (payload) => this.#asked(payload));
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#nodeId = deps.nodeId;
@@ -82,10 +80,10 @@ export class LeaseKeeper {
     this.#book.onWant = () => this.#outside(() => this.#pump());
   }
 
-  /** Becomes a holder and begins to renew once a second. */
+  /** Becomes a holder, hears who asks for leases, and begins to renew once a second. */
   async start(): Promise<void> {
     await this.tick();
-    this.#listening = this.#listen();
+    await this.#listener.start();
     this.#timer = setInterval(() => {
       this.#ticking ??= this.tick().finally(() => {
         this.#ticking = undefined;
@@ -98,8 +96,7 @@ export class LeaseKeeper {
     clearInterval(this.#timer);
     this.#stopped = true;
     this.#wake?.();
-    await this.#listener?.end().catch(() => undefined);
-    await Promise.all([this.#ticking, this.#pumping, this.#listening]);
+    await Promise.all([this.#ticking, this.#pumping, this.#listener.stop()]);
     await this.#inTurn(() => this.#db.forService('lease_keeper', (tx) => endHolder(tx, this.#book.holder.id))).catch(
       () => undefined,
     );
@@ -239,30 +236,6 @@ export class LeaseKeeper {
     } catch (error) {
       this.#rates.putBack(reports);
       throw error;
-    }
-  }
-
-  async #listen(): Promise<void> {
-    while (!this.#stopped) {
-      const client = this.#connector.open();
-      const gone = new Promise<void>((resolve) => {
-        client.on('error', () => resolve());
-        client.on('end', resolve);
-      });
-      try {
-        await client.connect();
-        this.#listener = client;
-        client.on('notification', ({ payload = '' }) => this.#asked(payload));
-        await client.query(`LISTEN ${leaseChannel}`);
-        if (this.#stopped) return;
-        await gone;
-      } catch {
-        // Without the channel leases come back when they lie idle.
-      } finally {
-        this.#listener = undefined;
-        await client.end().catch(() => undefined);
-      }
-      if (!this.#stopped) await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
 

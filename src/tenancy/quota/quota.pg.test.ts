@@ -142,6 +142,91 @@ describe('never over a hard limit, and all that is affordable is let in', () => 
   });
 });
 
+describe('under many limits at once', () => {
+  test('random calls on three nodes, one of which is lost: no limit is passed, counters are what was committed', async () => {
+    const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e9));
+    process.stdout.write(`seed ${seed}\n`);
+    const random = seeded(seed);
+    const pick = (n: number) => Math.floor(random() * n);
+    const nodes = [await start(), await start(), await start()];
+    const tenantId = newId();
+    const keys = [newId(), newId(), newId()];
+    const agents = [newId(), newId()];
+    const first = nodes[0] as QuotaNode;
+    const ids: string[] = [
+      await limit(first, tenantId, { amount: '40000' }),
+      await limit(first, tenantId, { resource: 'money', window: 'month', amount: '0.03' }),
+      await limit(first, tenantId, { resource: 'concurrency', window: 'none', amount: '12' }),
+    ];
+    for (const scopeId of keys)
+      ids.push(await limit(first, tenantId, { scope: 'key', scopeId, window: 'month', amount: '15000' }));
+    for (const scopeId of agents) ids.push(await limit(first, tenantId, { scope: 'agent', scopeId, amount: '18000' }));
+    const committed = { tokens: 0, money: 0, calls: 0 };
+    let open = 0;
+    let mostOpen = 0;
+    const client = async (n: number) => {
+      for (let tries = 0; tries < 20; tries++) {
+        const at = pick(nodes.length);
+        const node = nodes[at] as QuotaNode;
+        const lost = node === nodes[2] && n >= 150 && n % 10 === 0;
+        const subjects = { tenantId, keyId: keys[n % 3] as string, agentId: agents[pick(2)] as string };
+        const amounts = { tokens: BigInt(1 + pick(400)), money: BigInt(1 + pick(300)) };
+        let reservation: Reservation;
+        try {
+          reservation = await node.quota.reserve(subjects, amounts);
+        } catch (error) {
+          const status = error instanceof Problem ? error.kind.status : 500;
+          if (status === 402 || (status === 503 && node === nodes[2])) return;
+          if (status !== 429) throw error;
+          await pause(30 * random());
+          continue;
+        }
+        mostOpen = Math.max(mostOpen, ++open);
+        await pause(random() * 5);
+        const used = {
+          tokens: BigInt(pick(Number(amounts.tokens) + 1)),
+          money: BigInt(pick(Number(amounts.money) + 1)),
+        };
+        if (lost) {
+          // Never settled: its process dies.
+          open--;
+          return;
+        }
+        open--;
+        const charges = reservation.settle(used);
+        await node.metering.record({ call: callRecord(tenantId), usage: [], charges });
+        committed.tokens += Number(used.tokens);
+        committed.money += Number(used.money);
+        committed.calls++;
+        return;
+      }
+    };
+    await Promise.all(Array.from({ length: 300 }, (_, n) => client(n)));
+    const lost = nodes[2] as QuotaNode;
+    forget(lost);
+    await lost.kill();
+    await Promise.all(
+      Array.from({ length: 100 }, (_, n) => client(n % 150)).map((each) => each.catch(() => undefined)),
+    );
+    expect(committed.calls, `seed ${seed}`).toBeGreaterThan(100);
+    expect(mostOpen, `seed ${seed}`).toBeLessThanOrEqual(12);
+    const { data } = await first.quota.getUsage(tenantId, {}, undefined, 50);
+    expect(data).toHaveLength(ids.length);
+    for (const each of data) {
+      const amount = each.resource === 'money' ? each.amount / 1e6 : each.amount;
+      expect(Number(each.used), `${each.scope} ${each.resource}, seed ${seed}`).toBeLessThanOrEqual(amount);
+    }
+    const sumOf = (scope: string, resource: string) =>
+      data
+        .filter((each) => each.scope === scope && each.resource === resource)
+        .reduce((sum, each) => sum + Number(each.used), 0);
+    expect(sumOf('tenant', 'tokens')).toBe(committed.tokens);
+    expect(sumOf('key', 'tokens')).toBe(committed.tokens);
+    expect(sumOf('agent', 'tokens')).toBe(committed.tokens);
+    expect(sumOf('tenant', 'money')).toBeCloseTo(committed.money / 1e6, 9);
+  });
+});
+
 describe('refusals', () => {
   test('spent is 402 and not to be retried; the problem names the limit, what remains and when it resets', async () => {
     const node = await start();
@@ -388,6 +473,17 @@ describe('windows and changes', () => {
     const record = callRecord(tenantId);
     await a.metering.record({ call: record, usage: [], charges: last.settle(tokens(10)) });
     expect((await a.metering.getCall(tenantId, record.id)).id).toBe(record.id);
+  });
+
+  test('a lowered limit holds at once where a lease was warm', async () => {
+    const [a, b] = [await start({ ticking: false }), await start({ ticking: false })];
+    const tenantId = newId();
+    const id = await limit(a, tenantId, { amount: '100000' });
+    await call(a, tenantId, 100, 100);
+    expect(a.quota.reserve({ tenantId }, tokens(1))).not.toBeInstanceOf(Promise);
+    await b.quota.updateQuota(tenantId, id, { amount: '100' }, 'platform', cause);
+    await a.snapshots.loadAll();
+    expect((await refusal(() => a.quota.reserve({ tenantId }, tokens(1)))).kind.status).toBe(402);
   });
 
   test('tenants set limits of keys and agents, operators all; no two of a kind; another tenant sees 404', async () => {

@@ -1,0 +1,183 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+
+import { newId } from '#kernel/ids';
+import { type AgentHouse, agentHouse, deliver, principalOf, testCause } from '#test/agent-house';
+import { type TestDatabase, testDatabase } from '#test/database';
+import { startOpenAiDouble, type OpenAiDouble } from '#test/openai-double';
+import type { ExternalDefinition } from './definitions.ts';
+import { eventsOfRun, RunBell } from './run-stream.ts';
+
+let t: TestDatabase;
+let h: AgentHouse;
+let openai: OpenAiDouble;
+let plain: Server;
+let url: string;
+let answer: (response: ServerResponse) => void;
+const seen: { body: unknown; headers: Record<string, unknown> }[] = [];
+
+beforeAll(async () => {
+  t = await testDatabase();
+  h = agentHouse(t.db);
+  openai = await startOpenAiDouble();
+  plain = createServer(async (request, response) => {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    seen.push({ body: JSON.parse(text), headers: request.headers });
+    answer(response);
+  });
+  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(plain.address() as AddressInfo).port}/ask`;
+});
+beforeEach(() => {
+  seen.length = 0;
+  answer = (response) => response.end(JSON.stringify({ result: { said: 'fine', n: { in: 12, out: 3 } } }));
+});
+afterAll(async () => {
+  plain.closeAllConnections();
+  plain.close();
+  await openai.close();
+  await h.close();
+  await t.close();
+});
+
+async function agentOf(definition: Omit<ExternalDefinition, 'kind'>, headers?: Record<string, string>) {
+  const tenantId = newId();
+  const agent = await h.module.agents.createAgent(
+    tenantId,
+    { name: 'far', definition: { kind: 'external', ...definition }, ...(headers === undefined ? {} : { headers }) },
+    testCause,
+  );
+  const ask = (text: string, more: object = {}) =>
+    h.module.runs.runInForeground({
+      principal: principalOf(tenantId),
+      agent: { agentId: agent.id, name: 'far', version: 1 },
+      messages: [{ role: 'user', content: text }],
+      callId: null,
+      demo: false,
+      ...more,
+    });
+  return { tenantId, agent, ask };
+}
+
+const mapped = () => ({
+  protocol: 'http' as const,
+  url,
+  request: { fixed: { bot: 7 }, text: '/q/text', messages: '/q/all' },
+  response: { text: '/result/said', inputTokens: '/result/n/in', outputTokens: '/result/n/out' },
+});
+
+test('an agent behind OpenAI’s protocol: plain, streamed, with its key, metered', async () => {
+  const { ask, tenantId } = await agentOf({ protocol: 'openai', url: openai.url, model: 'double' }, { authorization: 'Bearer sk-double' });
+  const plainly = await ask('say:hello there');
+  expect(plainly.run).toMatchObject({ status: 'finished', output: { text: 'hello there', finishReason: 'stop' } });
+  const deltas: string[] = [];
+  const streamed = await ask('say:one two three four five six', { listener: { onText: (delta: string) => deltas.push(delta) } });
+  expect(streamed.run.output?.text).toBe('one two three four five six');
+  expect(deltas.length).toBeGreaterThan(1);
+  expect(openai.requests.at(-1)?.headers['idempotency-key']).toMatch(/^run_[0-9a-z]{26}:0$/);
+  await deliver(t.db, h, tenantId);
+  const rows = [...h.usage.values()].filter((row) => row.tenantId === tenantId);
+  expect(rows.map((row) => row.type)).toEqual(['agent.external', 'agent.run', 'agent.external', 'agent.run']);
+  const { prompt_tokens: input, completion_tokens: output } = openai.requests.at(-1)?.usage ?? {};
+  expect(rows[2]?.quantities).toEqual({ requests: 1, input_tokens: input, output_tokens: output });
+});
+
+test('any JSON over HTTP by mapping', async () => {
+  const { ask } = await agentOf(mapped(), { 'x-key': 'k' });
+  const { run } = await ask('how are you?');
+  expect(run).toMatchObject({ status: 'finished', tokens: 15, output: { text: 'fine' } });
+  expect(seen[0]?.body).toEqual({ bot: 7, q: { text: 'how are you?', all: [{ role: 'user', content: 'how are you?' }] } });
+  expect(seen[0]?.headers).toMatchObject({ 'x-key': 'k' });
+});
+
+test('what it says it used counts only as whole numbers', async () => {
+  answer = (response) => response.end(JSON.stringify({ result: { said: 'fine', n: { in: -5, out: '7' } } }));
+  const { ask } = await agentOf(mapped());
+  expect((await ask('hi')).run).toMatchObject({ status: 'finished', tokens: 0 });
+});
+
+test.each([
+  ['an error', (response: ServerResponse) => response.writeHead(500).end('boom'), /answered 500: boom/],
+  ['no JSON', (response: ServerResponse) => response.end('<html>'), /not JSON/],
+  ['nothing where the answer should be', (response: ServerResponse) => response.end('{}'), /nothing at \/result\/said/],
+  ['a redirect', (response: ServerResponse) => response.writeHead(302, { location: 'http://169.254.169.254/' }).end(), /answered 302/],
+])('%s fails the run', async (_name, answers, why) => {
+  answer = (response) => void answers(response);
+  const { ask } = await agentOf(mapped());
+  const { run, problem } = await ask('hi');
+  expect(run).toMatchObject({ status: 'failed', error: { code: 'run-failed', detail: expect.stringMatching(why) } });
+  expect(problem?.kind.status).toBe(502);
+  expect(seen).toHaveLength(1);
+});
+
+test('an answer that is lost puts the run before a person, who may give it', async () => {
+  answer = (response) => response.destroy();
+  const { ask, tenantId } = await agentOf(mapped());
+  const { run } = await ask('hi');
+  expect(run.status).toBe('needs_review');
+  expect(seen).toHaveLength(1);
+  await h.module.runs.reviewRun(tenantId, run.id, { decision: 'result', result: 'it said yes' }, testCause);
+  for (const each of await h.module.engine.claim(5)) await h.module.engine.drive(each);
+  expect((await h.module.runs.getRun(tenantId, run.id)).output?.text).toBe('it said yes');
+  expect(seen).toHaveLength(1);
+});
+
+test('an address inside the network is refused when the agent is made', async () => {
+  await expect(agentOf({ ...mapped(), url: 'http://10.0.0.1/' })).rejects.toThrow(/not on the public internet/);
+});
+
+test('a reader of a run’s events gets every step once, in order, also when it comes back', async () => {
+  const tenantId = newId();
+  const agent = await h.module.agents.createAgent(
+    tenantId,
+    { name: 'near', definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'clock' }, { tool: 'lintel' }] } },
+    testCause,
+  );
+  const { run } = await h.module.runs.runInForeground({
+    principal: principalOf(tenantId),
+    agent: { agentId: agent.id, name: 'near', version: 1 },
+    messages: [{ role: 'user', content: 'call:clock then call:lintel_write {"method":"POST","path":"/v1/x"}' }],
+    callId: null,
+    demo: false,
+  });
+  const read = {
+    run: () => h.module.runs.getRun(tenantId, run.id),
+    steps: (from: number) => h.module.runs.getSteps(tenantId, run.id, from),
+    bell: new RunBell(),
+    mayStay: () => true,
+  };
+  const first = new AbortController();
+  const ids: unknown[] = [];
+  for await (const event of eventsOfRun(read, run.id, -1, first.signal)) {
+    ids.push(event.event === 'step' ? (event.id ?? `open ${event.data.seq}`) : event.data.status);
+    if (event.event === 'run') first.abort();
+  }
+  expect(ids).toEqual([0, 1, 2, 'open 3', 'waiting']);
+  const [approval] = await h.module.approvals.pendingApprovals(tenantId, run.id);
+  await h.module.approvals.decideApproval(tenantId, approval?.id as string, { approved: true, note: undefined }, testCause);
+  const rest: unknown[] = [];
+  const reader = (async () => {
+    for await (const event of eventsOfRun(read, run.id, 1, new AbortController().signal)) {
+      rest.push(event.event === 'step' ? (event.id ?? `open ${event.data.seq}`) : event.data.status);
+    }
+  })();
+  for (const each of await h.module.engine.claim(5)) await h.module.engine.drive(each);
+  await reader;
+  expect(rest.filter((each) => typeof each === 'number')).toEqual([2, 3, 4, 5]);
+  expect(rest.at(-1)).toBe('finished');
+});
+
+test('a reader whose right is gone is let go within a second', async () => {
+  const tenantId = newId();
+  let may = true;
+  const read = { run: async () => ({ status: 'running' }) as never, steps: async () => [], bell: new RunBell(), mayStay: () => may };
+  const started = performance.now();
+  setTimeout(() => {
+    may = false;
+  }, 50);
+  for await (const _ of eventsOfRun(read, tenantId, -1, new AbortController().signal));
+  expect(performance.now() - started).toBeGreaterThan(40);
+});
