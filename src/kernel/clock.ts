@@ -8,7 +8,8 @@ export type Clock = {
 
 /** The machine's clock. */
 export const systemClock: Clock = {
-  now: () => Temporal.Now.instant(),
+  // Whole milliseconds: what is stored reads back as the same text.
+  now: () => Temporal.Now.instant().round({ smallestUnit: 'millisecond', roundingMode: 'floor' }),
   monotonic: () => performance.now(),
 };
 

@@ -63,10 +63,14 @@ export function Chart({
       height,
       cursor: { points: { size: 6 }, y: false },
       legend: { show: false },
-      scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] } },
+      scales: {
+        x: { time: true, ...(bars ? { range: (_, min, max) => padded(min, max, latest.current.data[0]) } : {}) },
+        y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] },
+      },
       axes: [
         {
           ...axis,
+          size: 30,
           values: (_, splits, __, ___, step) =>
             splits.map((at) => (step >= 86_400 ? day : time).format(new Date(at * 1000))),
           space: 90,
@@ -114,4 +118,10 @@ export function Chart({
       </div>
     </Box>
   );
+}
+
+/** Half a bar of room at both ends, so that the first and last bars are whole. */
+function padded(min: number, max: number, times: ArrayLike<number>): [number, number] {
+  const step = times.length > 1 ? (times[1] as number) - (times[0] as number) : 3600;
+  return [min - step / 2, max + step / 2];
 }

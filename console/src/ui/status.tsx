@@ -4,6 +4,9 @@ import { useT, useWord } from '#lib/i18n.tsx';
 
 const colors: Record<string, MantineColor> = {
   active: 'teal',
+  live: 'teal',
+  alive: 'teal',
+  polling: 'yellow',
   ok: 'teal',
   finished: 'teal',
   approved: 'teal',
@@ -29,11 +32,7 @@ const colors: Record<string, MantineColor> = {
 /** A state as a coloured word; the word says it all, the colour only helps. */
 export function Status({ value }: { value: string }) {
   const word = useWord('status');
-  return (
-    <Badge color={colors[value] ?? 'gray'} tt="none">
-      {word(value)}
-    </Badge>
-  );
+  return <Badge color={colors[value] ?? 'gray'}>{word(value)}</Badge>;
 }
 
 /** Marks what comes from demo traffic. */

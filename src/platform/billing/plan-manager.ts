@@ -124,7 +124,7 @@ export class PlanManager {
       const plan = await lockPlan(tx, planId, 'SHARE');
       if (plan === undefined) throw notFound('plan');
       const before = (await readSubscriptions(tx, tenant.id)).at(-1);
-      const row = this.#subscription(tenant.id, plan, from.toString({ smallestUnit: 'millisecond' }));
+      const row = this.#subscription(tenant.id, plan, from.toString());
       await replaceSubscription(tx, row, this.#now());
       const subscription = { ...row, untilAt: null };
       await this.#tellSubscription(tx, tenant.demo, subscription, plan, before, cause);
@@ -186,7 +186,7 @@ export class PlanManager {
   }
 
   #now(): string {
-    return this.#clock.now().toString({ smallestUnit: 'millisecond' });
+    return this.#clock.now().toString();
   }
 
   async #tellPlan(tx: Tx, verb: string, plan: PlanRow, cause: Cause, data: Record<string, unknown>): Promise<void> {

@@ -6,7 +6,7 @@ import { LineReason, TotalReason } from '#features/billing/line-reason.tsx';
 import { useGet, useList } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { Money, Num, useFormat, When } from '#lib/format.tsx';
-import { useT } from '#lib/i18n.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
 import { TextLink, useGo, useParam } from '#lib/navigation.tsx';
 import { DataTable } from '#ui/data-table.tsx';
 import { Icon } from '#ui/icons.tsx';
@@ -164,12 +164,13 @@ function InvoiceView({ invoice, isUpcoming }: { invoice: Invoice; isUpcoming: bo
 
 function LineName({ line }: { line: Line }) {
   const t = useT();
+  const word = useWord('meter');
   const dimensions = Object.entries(line.dimensions ?? {});
   return (
     <Stack gap={0}>
       <Group gap={6}>
         <Text size="sm" fw={500}>
-          {line.kind === 'recurring' ? t('invoices.fee', { plan: line.plan.name }) : line.meter}
+          {line.kind === 'recurring' ? t('invoices.fee', { plan: line.plan.name }) : word(line.meter ?? '')}
         </Text>
         {line.kind === 'late' && <Status value="late" />}
       </Group>

@@ -112,7 +112,7 @@ type PlanPrice = Item<'GET /v1/platform/plans'>['prices'][number];
 
 function PriceLine({ price, currency }: { price: PlanPrice; currency: string }) {
   const t = useT();
-  const word = useWord('quantity');
+  const word = useWord('meter');
   const { price: rate } = price;
   const where = Object.entries(price.where ?? {}).map(([name, value]) => `${name}: ${String(value)}`);
   const steps = rate.tiers ?? (rate.unit === undefined ? [] : [{ unit: rate.unit, per: rate.per, upTo: null }]);

@@ -232,7 +232,7 @@ function Figures({ overview }: { overview: Overview }) {
 function Spend({ value }: { value: Overview['spend'] }) {
   if (value.length === 0) return <Num value={0} />;
   return (
-    <Group gap="xs">
+    <Group gap="xs" display="inline-flex">
       {value.map((each) => (
         <Money key={each.currency} amount={each.amount} currency={each.currency} />
       ))}

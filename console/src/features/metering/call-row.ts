@@ -6,8 +6,14 @@ export type CallRow = Item<'GET /v1/calls'>;
 /** A call with its decision trace; operators also see what the provider charges. */
 export type TracedCall = Answer<'GET /v1/calls/{id}'> & { cost?: string | null; costCurrency?: string | null };
 
-/** What was called, as the caller named it. */
-export function targetOf(call: Pick<CallRow, 'provider' | 'model' | 'kind'>): string {
+/** What was called: `agent/<name>` where the name is known, else the model. */
+export function targetOf(
+  call: Pick<CallRow, 'provider' | 'model' | 'kind' | 'agentId'>,
+  agentNames?: ReadonlyMap<string, string>,
+): string {
+  const agent = call.agentId === null ? undefined : agentNames?.get(call.agentId);
+  if (agent !== undefined) return `agent/${agent}`;
   if (call.model === null) return call.kind;
-  return call.provider === null ? call.model : `${call.provider}/${call.model}`;
+  const isWhole = call.provider === null || call.model.startsWith(`${call.provider}/`);
+  return isWhole ? call.model : `${call.provider}/${call.model}`;
 }

@@ -21,7 +21,9 @@ const statuses = ['ok', 'refused', 'failed', 'cancelled'];
 export function CallsPage() {
   const [filters] = useFilters();
   const query = queryOf(filters);
-  return <CallLog area="tenant" rows={useList('GET /v1/calls', { query })} />;
+  const agents = useGet('GET /v1/agents', { query: { limit: 200 } });
+  const names = new Map(agents.data?.data.map(({ id, name }) => [id, name]));
+  return <CallLog area="tenant" rows={useList('GET /v1/calls', { query })} agentNames={names} />;
 }
 
 /** The request log of all tenants. */
@@ -38,10 +40,12 @@ function CallLog({
   rows,
   area,
   tenantNames,
+  agentNames,
 }: {
   rows: Rows<CallRow>;
   area: 'tenant' | 'platform';
   tenantNames?: ReadonlyMap<string, string>;
+  agentNames?: ReadonlyMap<string, string>;
 }) {
   const t = useT();
   const word = useWord('status');
@@ -94,7 +98,7 @@ function CallLog({
       header: t('calls.target'),
       cell: (call) => (
         <Text size="sm" truncate maw={240}>
-          {targetOf(call)}
+          {targetOf(call, agentNames)}
         </Text>
       ),
     },

@@ -49,7 +49,7 @@ export function UsagePage() {
         />
       }
     >
-      <Found query={series}>{(usage) => <UsageOverTime rows={usage.data} />}</Found>
+      <Found query={series}>{(usage) => <UsageOverTime usage={usage} unit={unit} days={days} />}</Found>
       <Panel
         flush
         title={t('usage.by')}
@@ -74,7 +74,18 @@ export function UsagePage() {
           rowKey={(row) => row.group}
           columns={[
             { key: 'group', header: t(`usage.group.${group}` as 'usage.group.key'), cell: (row) => names(row.group) },
-            { key: 'events', header: t('usage.requests'), align: 'end', cell: (row) => <Num value={row.events} /> },
+            {
+              key: 'calls',
+              header: t('usage.modelCalls'),
+              align: 'end',
+              cell: (row) => <Num value={quantity(row, 'requests')} />,
+            },
+            {
+              key: 'runs',
+              header: t('usage.runs'),
+              align: 'end',
+              cell: (row) => <Num value={quantity(row, 'runs')} />,
+            },
             {
               key: 'in',
               header: t('quantity.input_tokens'),
@@ -109,7 +120,7 @@ function quantity(row: UsageRow, name: string): number {
 function Prices({ prices }: { prices: UsageRow['prices'] }) {
   if (prices.length === 0) return <Dash />;
   return (
-    <Group gap="xs" justify="flex-end">
+    <Group gap="xs" display="inline-flex">
       {prices.map(({ currency, amount }) => (
         <Money key={currency} amount={amount} currency={currency} />
       ))}
@@ -117,25 +128,33 @@ function Prices({ prices }: { prices: UsageRow['prices'] }) {
   );
 }
 
-function UsageOverTime({ rows }: { rows: UsageRow[] }) {
+function UsageOverTime({ usage, unit, days }: { usage: Answer<'GET /v1/usage'>; unit: 'hour' | 'day'; days: number }) {
   const t = useT();
   const format = useFormat();
-  const sorted = [...rows].sort((a, b) => (a.group < b.group ? -1 : 1));
-  const sum = (name: string) => sorted.reduce((total, row) => total + quantity(row, name), 0);
+  const rows = new Map(usage.data.map((row) => [row.group, row]));
+  const buckets = [...new Set([...bucketsOf(unit, days, usage.timeZone), ...rows.keys()])].sort();
+  const sum = (name: string) => usage.data.reduce((total, row) => total + quantity(row, name), 0);
+  const line = (name: string) => buckets.map((bucket) => Number(rows.get(bucket)?.quantities[name] ?? 0));
   const prices = new Map<string, number>();
-  for (const { currency, amount } of sorted.flatMap((row) => row.prices))
+  for (const { currency, amount } of usage.data.flatMap((row) => row.prices))
     prices.set(currency, (prices.get(currency) ?? 0) + Number(amount));
   return (
     <>
       <SimpleGrid cols={{ base: 2, md: 4 }} spacing="sm">
-        <Figure label={t('usage.requests')}>
-          <Num value={sorted.reduce((total, row) => total + row.events, 0)} />
+        <Figure label={t('usage.modelCalls')}>
+          <Num value={sum('requests')} />
         </Figure>
-        <Figure label={t('quantity.input_tokens')}>
-          <Num value={sum('input_tokens')} compact />
+        <Figure label={t('usage.runs')}>
+          <Num value={sum('runs')} />
         </Figure>
-        <Figure label={t('quantity.output_tokens')}>
-          <Num value={sum('output_tokens')} compact />
+        <Figure
+          label={t('usage.tokens')}
+          hint={t('usage.tokensHint', {
+            input: format.compact(sum('input_tokens')),
+            output: format.compact(sum('output_tokens')),
+          })}
+        >
+          <Num value={sum('input_tokens') + sum('output_tokens')} compact />
         </Figure>
         <Figure label={t('calls.price')}>
           {prices.size === 0 ? (
@@ -149,12 +168,26 @@ function UsageOverTime({ rows }: { rows: UsageRow[] }) {
         <Chart
           bars
           label={t('usage.overTime')}
-          t={sorted.map((row) => Date.parse(row.group) / 1000)}
-          series={[{ label: t('usage.requests'), color: 'accent', values: sorted.map((row) => row.events) }]}
+          t={buckets.map((bucket) => Date.parse(bucket) / 1000)}
+          series={[{ label: t('usage.modelCalls'), color: 'accent', values: line('requests') }]}
           format={format.compact}
-          zone={format.zone}
+          // Days come as dates of the tenant's zone: read as UTC they stay the day they are.
+          zone={unit === 'day' ? 'UTC' : usage.timeZone}
         />
       </Panel>
     </>
   );
+}
+
+/** The groups that the server would name for the last days: dates of the tenant's zone, or hours. */
+function bucketsOf(unit: 'hour' | 'day', days: number, timeZone: string): string[] {
+  const now = Date.now();
+  if (unit === 'hour') {
+    const last = Math.floor(now / 3_600_000);
+    return Array.from({ length: days * 24 }, (_, index) =>
+      new Date((last - index) * 3_600_000).toISOString().replace('.000', ''),
+    );
+  }
+  const date = new Intl.DateTimeFormat('en-CA', { timeZone });
+  return Array.from({ length: days }, (_, index) => date.format(now - index * dayMs));
 }

@@ -119,7 +119,7 @@ function Headroom({ limit, currency }: { limit: Limit; currency: string }) {
           color={used > 90 ? 'red' : used > 70 ? 'yellow' : 'ink'}
           aria-label={t('limits.used')}
         />
-        <Progress.Section value={reserved} color="gray" aria-label={t('limits.reserved')} />
+        <Progress.Section value={reserved} color="gray.5" aria-label={t('limits.reserved')} />
       </Progress.Root>
     </Stack>
   );
