@@ -16,7 +16,10 @@ const commands = {
     args[0]?.startsWith('-') === false
       ? [{ run: ['src/main.ts', ...args] }]
       : [{ drains: true, run: ['src/main.ts', 'start', ...args] }],
-  test: (args) => (args.length > 0 ? [vitest(args)] : [...checks, vitest([])]),
+  test: (args) =>
+    args.length > 0
+      ? [vitest(args)]
+      : [...checks, vitest([]), { name: 'PostgreSQL 15', run: ['test/run-on-postgres-15.ts'] }],
   prove: (args) => [{ run: ['prove/main.ts', ...args] }],
   bench: (args) => [{ run: ['bench/main.ts', ...args] }],
 };

@@ -180,6 +180,11 @@ export const kernelSettings = {
     ['http', 'https'],
     'The address users reach Lintel at, for links in mails; not set: the listening address.',
   ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(
+    ['http', 'https'],
+    'An OpenTelemetry collector (OTLP over HTTP) for traces and metrics; its other standard variables hold too. Not set: none are sent.',
+    { example: 'http://localhost:4318' },
+  ),
   LINTEL_DATABASE_POOL: integer(10, 2, 200, 'Database connections per process.'),
   LINTEL_MAX_BODY_BYTES: integer(8_388_608, 1024, 268_435_456, 'Largest request body, bytes.'),
 } as const satisfies Settings;

@@ -16,6 +16,7 @@ import { runIdempotent } from '#kernel/idempotency';
 import { formatId, newId } from '#kernel/ids';
 import type { Logger } from '#kernel/logger';
 import { openaiProblemBody, Problem, problemBody, problems } from '#kernel/problem';
+import type { Answered } from '#kernel/telemetry';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -38,8 +39,8 @@ export type ServerDeps = {
   maxBodyBytes: number;
   trustedProxies: readonly string[];
   version: string;
-  /** Told after every answer, for metrics. Seconds. */
-  onAnswer?: (answer: { operationId: string; status: number; seconds: number }) => void;
+  /** Told after every answer, for metrics and traces. */
+  onAnswer?: (answer: Answered) => void;
 };
 
 /** Makes the HTTP server: every route behind the front door, errors as RFC 9457 problems, OpenAPI 3.1 at `/openapi.json`. */
@@ -115,10 +116,19 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   if (deps.onAnswer !== undefined) {
     const { onAnswer } = deps;
     app.addHook('onResponse', (request, reply, done) => {
+      const { lintel } = request.routeOptions.config;
+      const tenantId = request.admission?.principal?.tenantId;
+      const seconds = reply.elapsedTime / 1000;
       onAnswer({
-        operationId: request.routeOptions.config.lintel?.operationId ?? 'other',
+        operationId: lintel?.operationId ?? 'other',
+        method: request.method,
+        route: lintel?.path ?? 'other',
         status: reply.statusCode,
-        seconds: reply.elapsedTime / 1000,
+        startMs: Temporal.Now.instant().epochMilliseconds - seconds * 1000,
+        seconds,
+        requestId: request.arrival.requestId,
+        tenantId: tenantId === undefined ? undefined : formatId('tenant', tenantId),
+        traceparent: request.headers['traceparent']?.toString(),
       });
       done();
     });
