@@ -1,6 +1,4 @@
 import swagger from '@fastify/swagger';
-import { Ajv, type ErrorObject } from 'ajv';
-import addFormats from 'ajv-formats';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -17,6 +15,7 @@ import { formatId, newId } from '#kernel/ids';
 import type { Logger } from '#kernel/logger';
 import { openaiProblemBody, Problem, problemBody, problems } from '#kernel/problem';
 import type { Answered } from '#kernel/telemetry';
+import { useValidators } from '#kernel/validators';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -201,52 +200,6 @@ function keepRawBodies(app: FastifyInstance): void {
     if (request.routeOptions.config.lintel?.protocol !== undefined) request.rawBody = body as string;
     void parse(request, body as string, done);
   });
-}
-
-function useValidators(app: FastifyInstance): void {
-  const strict = addFormats.default(
-    new Ajv({
-      allErrors: true,
-      coerceTypes: false,
-      useDefaults: true,
-      removeAdditional: false,
-      strict: false,
-      discriminator: true,
-    }),
-  );
-  const coerced = addFormats.default(
-    new Ajv({ allErrors: true, coerceTypes: 'array', useDefaults: true, removeAdditional: false, strict: false }),
-  );
-  app.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? strict : coerced).compile(schema as object),
-  );
-  app.setSchemaErrorFormatter((errors, part) => {
-    const places = (errors as unknown as ErrorObject[]).slice(0, 20).map((error) => placeOf(error, part));
-    const first = places[0];
-    return new Problem(problems.invalid, {
-      detail: first === undefined ? 'The input is not valid.' : `${first.pointer || 'The body'}: ${first.detail}.`,
-      errors: places,
-    });
-  });
-}
-
-function placeOf(error: ErrorObject, part: string): { pointer: string; detail: string } {
-  const base = part === 'body' ? '' : `/${part === 'querystring' ? 'query' : part}`;
-  const extra =
-    error.keyword === 'additionalProperties'
-      ? `/${String(error.params['additionalProperty'])}`
-      : error.keyword === 'required'
-        ? `/${String(error.params['missingProperty'])}`
-        : '';
-  const detail =
-    error.keyword === 'additionalProperties'
-      ? 'is not a member that is taken here'
-      : error.keyword === 'required'
-        ? 'is missing'
-        : error.keyword === 'enum'
-          ? `must be one of ${(error.params['allowedValues'] as unknown[]).join(', ')}`
-          : (error.message ?? 'is not valid');
-  return { pointer: `${base}${error.instancePath}${extra}`, detail };
 }
 
 const fastifyProblems: Record<string, (error: Error) => Problem> = {
