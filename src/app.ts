@@ -5,6 +5,7 @@ import { createDeliveryModule } from '#delivery';
 import { systemClock } from '#kernel/clock';
 import { Database } from '#kernel/database';
 import { createEgress, type Egress } from '#kernel/egress';
+import { killPoint } from '#kernel/faults';
 import { LogFollower } from '#kernel/follower';
 import { healthRoutes } from '#kernel/health';
 import type { Principal } from '#kernel/http';
@@ -17,6 +18,7 @@ import { Sealer } from '#kernel/seal';
 import { createServer } from '#kernel/server';
 import { Snapshots } from '#kernel/snapshot';
 import { SubscriberRunner } from '#kernel/subscribers';
+import { startTelemetry } from '#kernel/telemetry';
 import { createMeteringModule } from '#metering';
 import { createModelsModule, type Target } from '#models';
 import { routeMessage } from '#models/router';
@@ -29,14 +31,14 @@ import { createRbacModule } from '#security/rbac';
 import { createTenancyModule } from '#tenancy';
 import { createQuotaModule } from '#tenancy/quota';
 import { actingPrincipal, callOwnApi } from './app/call-own-api.ts';
-import { type AppConfig, readAppConfig } from './app/config.ts';
+import { type AppConfig, allSettings, readAppConfig } from './app/config.ts';
 import { freshStep } from './app/freshness.ts';
 import { gatewayPorts } from './app/gateway-ports.ts';
 import { Lifecycle } from './app/lifecycle.ts';
 import type { AppOptions } from './app/options.ts';
 
 export type { AppConfig, AppOptions };
-export { readAppConfig };
+export { allSettings, readAppConfig };
 
 /** The version of Lintel. */
 export const version = '0.1.0';
@@ -124,6 +126,10 @@ export async function createApp(options: AppOptions) {
       'models.',
       'agents.agent.',
       'agents.tool.',
+      'agents.version.',
+      'agents.alias.',
+      'agents.run.reviewed',
+      'agents.run.cancelled',
       'agents.approval.',
       'billing.',
     ],
@@ -161,6 +167,7 @@ export async function createApp(options: AppOptions) {
     metering: metering.metering,
     callApi: callOwnApi({ server: () => server, rbac, stillHolds }),
     isDemo: (tenantId) => tenancy.tenants.get(tenantId)?.demo ?? false,
+    isActive: (tenantId) => tenancy.tenants.get(tenantId)?.status === 'active',
     mayStay: (principal, permission) => stillHolds(principal) && rbac.decide(principal, permission, 'tenant').allowed,
     config: {
       commands: config.LINTEL_MCP_COMMANDS,
@@ -168,6 +175,7 @@ export async function createApp(options: AppOptions) {
       concurrency: config.LINTEL_RUNS_IN_BACKGROUND,
       toolTimeoutMs: config.LINTEL_TOOL_TIMEOUT_SECONDS * 1000,
     },
+    faults: (point) => killPoint(`run-${point}`),
   });
 
   // The platform
@@ -221,8 +229,13 @@ export async function createApp(options: AppOptions) {
     draining: () => lifecycle.draining,
   });
 
+  const telemetry =
+    config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined || role === 'setup'
+      ? undefined
+      : await startTelemetry({ version, nodeId: node.id, role, log });
+  const routes = [...health, ...modules.flatMap((module) => module.routes ?? [])];
   const server: FastifyInstance = await createServer({
-    routes: [...health, ...modules.flatMap((module) => module.routes ?? [])],
+    routes,
     steps: {
       fresh: freshStep(follower, config.LINTEL_STALE_GRACE_SECONDS),
       authenticate: (arrival) => actingPrincipal() ?? auth.authenticate(arrival),
@@ -240,7 +253,9 @@ export async function createApp(options: AppOptions) {
     maxBodyBytes: config.LINTEL_MAX_BODY_BYTES,
     trustedProxies: config.LINTEL_TRUSTED_PROXY,
     version,
-    onAnswer: ({ operationId, status, seconds }) => {
+    onAnswer: (answer) => {
+      const { operationId, status, seconds } = answer;
+      telemetry?.answered(answer);
       metrics.observe('lintel_http_seconds', 'Time to answer by operation.', { operation: operationId }, seconds);
       metrics.count('lintel_http_answers_total', 'Answers by operation and status.', {
         operation: operationId,
@@ -262,6 +277,7 @@ export async function createApp(options: AppOptions) {
     subscribers: new SubscriberRunner({ db, log, subscribers: modules.flatMap((module) => module.subscribers ?? []) }),
     server,
     closeOutside: async () => {
+      await telemetry?.stop();
       await upstream.close();
       await egress.close();
     },
@@ -269,6 +285,7 @@ export async function createApp(options: AppOptions) {
   return {
     nodeId: node.id,
     server,
+    routes,
     modules,
     db,
     services: { tenancy, quota, metering, rbac, audit, auth, models, agents, billing, console },

@@ -27,19 +27,23 @@ const start = (tenant: TestTenant, input: unknown, mode?: string) =>
   as(tenant, 'POST', `/v1/agents/${agentId}/runs`, { input, ...(mode === undefined ? {} : { mode }) });
 
 beforeAll(async () => {
-  [t, double, tools] = await Promise.all([
-    startTestApp(),
-    startOpenAiDouble({ models: ['double', 'double-slow-1500', 'double-gap-200-chunks-20'] }),
-    startToolDouble(),
-  ]);
+  [t, double, tools] = await Promise.all([startTestApp(), startOpenAiDouble(), startToolDouble()]);
   [acme, other] = [await t.tenant('Acme'), await t.tenant('Other')];
   const operator = (path: string, body: unknown) => t.call(t.operatorKey, 'POST', path, body);
   await operator('/v1/platform/egress-rules', { target: '127.0.0.0/8' });
-  const provider = await operator('/v1/platform/providers', { preset: 'openai', name: 'house', baseUrl: double.url, apiKey: DOUBLE_KEY });
+  const provider = await operator('/v1/platform/providers', {
+    preset: 'openai',
+    name: 'house',
+    baseUrl: double.url,
+    apiKey: DOUBLE_KEY,
+  });
   for (const name of ['double', 'double-slow-1500', 'double-gap-200-chunks-20']) {
     await operator(`/v1/platform/providers/${provider.body['id']}/models`, { name });
   }
-  const tool = await as(acme, 'POST', '/v1/tools', { name: 't', config: { kind: 'openapi', document: tools.document } });
+  const tool = await as(acme, 'POST', '/v1/tools', {
+    name: 't',
+    config: { kind: 'openapi', document: tools.document },
+  });
   toolId = String(tool.body['id']);
   const agent = await as(acme, 'POST', '/v1/agents', { name: 'support', definition: native() });
   agentId = String(agent.body['id']);
@@ -54,15 +58,22 @@ async function until(what: () => Promise<boolean>): Promise<void> {
   }
 }
 
+const day = (offset: number) =>
+  Temporal.Now.instant()
+    .add({ hours: 24 * offset })
+    .toString({ smallestUnit: 'second' });
 const detail = async (id: unknown) => (await as(acme, 'GET', `/v1/runs/${id}`)).body as Json;
 
 describe('happy', () => {
   test('a run with a tool: waited for, shown with its steps, one row in calls, its usage at home', async () => {
     const answer = await start(acme, 'call:t_effect {"body":{"n":7}}');
-    expect([answer.status, answer.body]).toMatchObject([200, { status: 'finished', modelSteps: 2, agent: { name: 'support', version: 1 } }]);
+    expect([answer.status, answer.body]).toMatchObject([
+      200,
+      { status: 'finished', modelSteps: 2, agent: { name: 'support', version: 1 } },
+    ]);
     expect(answer.headers.get('x-request-id')).toBe(answer.body['call']);
     const run = await detail(answer.body['id']);
-    expect((run['steps'] as Json[]).map((step) => [step['kind'], step['tool'], step['status']])).toEqual([
+    expect((run['steps'] as unknown as Json[]).map((step) => [step['kind'], step['tool'], step['status']])).toEqual([
       ['model', null, 'done'],
       ['tool', 't_effect', 'done'],
       ['model', null, 'done'],
@@ -70,7 +81,7 @@ describe('happy', () => {
     const call = await as(acme, 'GET', `/v1/calls/${answer.body['call']}`);
     expect([call.status, call.body]).toMatchObject([200, { kind: 'run', status: 'ok' }]);
     await until(async () => {
-      const usage = await as(acme, 'GET', `/v1/usage?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z&groupBy=type`);
+      const usage = await as(acme, 'GET', `/v1/usage?from=${day(-1)}&to=${day(1)}&groupBy=type`);
       return usage.text.includes('agent.run') && usage.text.includes('model.call');
     });
   });
@@ -82,7 +93,11 @@ describe('happy', () => {
     expect(plain.choices[0]?.message.content).toBe('hello there, how are you?');
     expect(plain.usage?.total_tokens).toBeGreaterThan(0);
     let text = '';
-    for await (const chunk of await client.chat.completions.create({ ...ask, model: 'agent/support@1', stream: true })) {
+    for await (const chunk of await client.chat.completions.create({
+      ...ask,
+      model: 'agent/support@1',
+      stream: true,
+    })) {
       text += chunk.choices[0]?.delta.content ?? '';
     }
     expect(text).toBe('hello there, how are you?');
@@ -91,23 +106,43 @@ describe('happy', () => {
       messages: [{ role: 'user', content: 'call:lintel_write {"method":"POST","path":"/v1/agents","body":{}}' }],
     })) as unknown as { lintel: Json };
     expect(waits.lintel).toMatchObject({ status: 'waiting', run: expect.stringMatching(/^run_/) });
-    await expect(client.chat.completions.create({ ...ask, model: 'agent/nobody' })).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
-    await expect(client.chat.completions.create({ ...ask, model: 'agent/support', n: 2 })).rejects.toMatchObject({ status: 400, param: 'n' });
+    await expect(client.chat.completions.create({ ...ask, model: 'agent/nobody' })).rejects.toMatchObject({
+      status: 404,
+      code: 'model_not_found',
+    });
+    await expect(client.chat.completions.create({ ...ask, model: 'agent/support', n: 2 })).rejects.toMatchObject({
+      status: 400,
+      param: 'n',
+    });
     const tool = { type: 'function' as const, function: { name: 'f' } };
-    await expect(client.chat.completions.create({ ...ask, model: 'agent/support', tools: [tool] })).rejects.toMatchObject({ status: 400, param: 'tools' });
+    await expect(
+      client.chat.completions.create({ ...ask, model: 'agent/support', tools: [tool] }),
+    ).rejects.toMatchObject({ status: 400, param: 'tools' });
   });
 
   test('an approval from the inbox: the caller’s rights, then the run goes on in background', async () => {
     const definition = JSON.stringify(native({ tools: [] }));
-    const { body } = await start(acme, `call:lintel_write {"method":"POST","path":"/v1/agents","body":{"name":"made-by-agent","definition":${definition}}}`);
+    const { body } = await start(
+      acme,
+      `call:lintel_write {"method":"POST","path":"/v1/agents","body":{"name":"made-by-agent","definition":${definition}}}`,
+    );
     expect(body['status']).toBe('waiting');
     const inbox = await as(acme, 'GET', '/v1/approvals?status=pending');
-    const mine = (inbox.body['data'] as Json[]).find((each) => each['run'] === body['id']) as Json;
+    const mine = (inbox.body['data'] as unknown as Json[]).find((each) => each['run'] === body['id']) as Json;
     expect(mine).toMatchObject({ tool: 'lintel_write', arguments: { method: 'POST', path: '/v1/agents' } });
-    expect((await as(acme, 'POST', `/v1/approvals/${mine['id']}/approve`, {})).body).toMatchObject({ status: 'approved', decidedBy: { kind: 'key' } });
+    expect((await as(acme, 'POST', `/v1/approvals/${mine['id']}/approve`, {})).body).toMatchObject({
+      status: 'approved',
+      decidedBy: { kind: 'key' },
+    });
     await until(async () => (await detail(body['id']))['status'] === 'finished');
     expect((await as(acme, 'GET', '/v1/agents')).text).toContain('made-by-agent');
     expect((await as(acme, 'POST', `/v1/approvals/${mine['id']}/reject`, {})).status).toBe(409);
+    const refused = await start(acme, 'call:lintel_write {"method":"POST","path":"/v1/agents"}');
+    const [again] = (await as(acme, 'GET', '/v1/approvals?status=pending')).body['data'] as unknown as Json[];
+    expect(again?.['run']).toBe(refused.body['id']);
+    expect((await as(acme, 'POST', `/v1/approvals/${again?.['id']}/reject`)).body).toMatchObject({
+      status: 'rejected',
+    });
     const audit = await as(acme, 'GET', '/v1/audit/events');
     await until(async () => (await as(acme, 'GET', '/v1/audit/events')).text.includes('agents.approval.approved'));
     expect(audit.status).toBe(200);
@@ -117,7 +152,10 @@ describe('happy', () => {
     const { status, body } = await start(acme, 'call:clock then call:clock', 'background');
     expect([status, body['status']]).toEqual([202, 'queued']);
     const follow = async (after?: string) => {
-      const headers = { authorization: `Bearer ${acme.key}`, ...(after === undefined ? {} : { 'last-event-id': after }) };
+      const headers = {
+        authorization: `Bearer ${acme.key}`,
+        ...(after === undefined ? {} : { 'last-event-id': after }),
+      };
       const text = await (await fetch(`${t.url}/v1/runs/${body['id']}/events`, { headers })).text();
       return [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
     };
@@ -137,30 +175,55 @@ describe('happy', () => {
   });
 
   test('versions and aliases: live moves, old ones stay, names resolve', async () => {
-    const made = await as(acme, 'POST', '/v1/agents', { name: 'versioned', definition: native({ instructions: 'one' }) });
+    const made = await as(acme, 'POST', '/v1/agents', {
+      name: 'versioned',
+      definition: native({ instructions: 'one' }),
+    });
     const path = `/v1/agents/${made.body['id']}`;
-    const second = await as(acme, 'POST', `${path}/versions`, { definition: native({ instructions: 'two' }), live: false, note: 'try' });
+    const second = await as(acme, 'POST', `${path}/versions`, {
+      definition: native({ instructions: 'two' }),
+      live: false,
+      note: 'try',
+    });
     expect(second.body).toMatchObject({ latestVersion: 2, aliases: { live: 1 } });
-    expect((await as(acme, 'PUT', `${path}/aliases/beta`, { version: 2 })).body).toMatchObject({ aliases: { live: 1, beta: 2 } });
+    expect((await as(acme, 'PUT', `${path}/aliases/beta`, { version: 2 })).body).toMatchObject({
+      aliases: { live: 1, beta: 2 },
+    });
     const systemOf = async (reference: string) => {
-      await as(acme, 'POST', '/v1/chat/completions', { model: `agent/${reference}`, messages: [{ role: 'user', content: 'hi' }] });
+      await as(acme, 'POST', '/v1/chat/completions', {
+        model: `agent/${reference}`,
+        messages: [{ role: 'user', content: 'hi' }],
+      });
       return double.requests.at(-1)?.body.messages[0].content;
     };
-    expect([await systemOf('versioned'), await systemOf('versioned@beta'), await systemOf('versioned@2')]).toEqual(['one', 'two', 'two']);
+    expect([await systemOf('versioned'), await systemOf('versioned@beta'), await systemOf('versioned@2')]).toEqual([
+      'one',
+      'two',
+      'two',
+    ]);
     await as(acme, 'PUT', `${path}/aliases/live`, { version: 2 });
     expect(await systemOf('versioned')).toBe('two');
     expect((await as(acme, 'DELETE', `${path}/aliases/beta`)).status).toBe(204);
-    const gone = await as(acme, 'POST', '/v1/chat/completions', { model: 'agent/versioned@beta', messages: [{ role: 'user', content: 'hi' }] });
+    const gone = await as(acme, 'POST', '/v1/chat/completions', {
+      model: 'agent/versioned@beta',
+      messages: [{ role: 'user', content: 'hi' }],
+    });
     expect(gone.status).toBe(404);
     const versions = await as(acme, 'GET', `${path}/versions?limit=1`);
     expect(versions.body).toMatchObject({ data: [{ version: 2, note: 'try' }], nextCursor: expect.any(String) });
-    expect((await as(acme, 'GET', `${path}/versions?cursor=${versions.body['nextCursor']}`)).body).toMatchObject({ data: [{ version: 1 }], nextCursor: null });
+    expect((await as(acme, 'GET', `${path}/versions?cursor=${versions.body['nextCursor']}`)).body).toMatchObject({
+      data: [{ version: 1 }],
+      nextCursor: null,
+    });
     expect((await as(acme, 'DELETE', path)).status).toBe(204);
     expect((await as(acme, 'POST', '/v1/agents', { name: 'versioned', definition: native() })).status).toBe(201);
   });
 
   test('the client goes: its run and the upstream are cancelled', async () => {
-    const made = await as(acme, 'POST', '/v1/agents', { name: 'slow', definition: native({ model: 'house/double-slow-1500' }) });
+    const made = await as(acme, 'POST', '/v1/agents', {
+      name: 'slow',
+      definition: native({ model: 'house/double-slow-1500' }),
+    });
     const gone = new AbortController();
     const request = fetch(`${t.url}/v1/agents/${made.body['id']}/runs`, {
       method: 'POST',
@@ -171,15 +234,20 @@ describe('happy', () => {
     await until(async () => double.requests.some((each) => each.body?.model === 'double-slow-1500'));
     gone.abort();
     await request;
-    const runs = async () => (await as(acme, 'GET', `/v1/runs?agent=${made.body['id']}`)).body['data'] as Json[];
+    const runs = async () =>
+      (await as(acme, 'GET', `/v1/runs?agent=${made.body['id']}`)).body['data'] as unknown as Json[];
     await until(async () => (await runs())[0]?.['status'] === 'cancelled');
     await until(async () => double.requests.find((each) => each.body?.model === 'double-slow-1500')?.aborted === true);
   });
 
   test('a run is cancelled by request', async () => {
-    const made = await as(acme, 'POST', '/v1/agents', { name: 'gap', definition: native({ model: 'house/double-gap-200-chunks-20' }) });
+    const made = await as(acme, 'POST', '/v1/agents', {
+      name: 'gap',
+      definition: native({ model: 'house/double-gap-200-chunks-20' }),
+    });
     const running = as(acme, 'POST', `/v1/agents/${made.body['id']}/runs`, { input: 'hello', mode: 'stream' });
-    const runs = async () => (await as(acme, 'GET', `/v1/runs?agent=${made.body['id']}&status=running`)).body['data'] as Json[];
+    const runs = async () =>
+      (await as(acme, 'GET', `/v1/runs?agent=${made.body['id']}&status=running`)).body['data'] as unknown as Json[];
     await until(async () => (await runs()).length === 1);
     const id = (await runs())[0]?.['id'];
     const cancelled = await as(acme, 'POST', `/v1/runs/${id}/cancel`, undefined, { 'idempotency-key': 'once' });
@@ -194,18 +262,28 @@ describe('happy', () => {
     const [one, two] = [await as(acme, 'POST', path, body, key), await as(acme, 'POST', path, body, key)];
     expect([one.status, two.status, one.body['id']]).toEqual([202, 202, two.body['id']]);
     await until(async () => (await detail(one.body['id']))['status'] === 'finished');
-    expect((await as(acme, 'POST', path, { input: 'hello' }, key)).status).toBe(400);
+    const waited = await as(acme, 'POST', path, { input: 'hello' }, { 'idempotency-key': 'other' });
+    expect([waited.status, waited.text]).toEqual([400, expect.stringContaining('background')]);
   });
 
   test('tool sources: shown without secrets, refreshed, changed, trusted by operators alone, removed', async () => {
     const config = { kind: 'openapi', document: tools.document };
-    const made = await as(acme, 'POST', '/v1/tools', { name: 'mine', config, secrets: { authorization: 'Bearer very-secret' } });
+    const made = await as(acme, 'POST', '/v1/tools', {
+      name: 'mine',
+      config,
+      secrets: { authorization: 'Bearer very-secret' },
+    });
     expect([made.status, made.body]).toMatchObject([201, { hasSecrets: true, trusted: false }]);
     const path = `/v1/tools/${made.body['id']}`;
     expect((await as(acme, 'GET', path)).text).not.toContain('very-secret');
     expect((await as(acme, 'POST', `${path}/refresh`)).status).toBe(200);
-    expect((await as(acme, 'PATCH', path, { config: { ...config, idempotent: ['effect'] }, secrets: null })).body).toMatchObject({ hasSecrets: false });
-    expect((await as(acme, 'GET', '/v1/tools?limit=1')).body).toMatchObject({ builtin: ['clock', 'calculator', 'lintel'], nextCursor: expect.any(String) });
+    expect(
+      (await as(acme, 'PATCH', path, { config: { ...config, idempotent: ['effect'] }, secrets: null })).body,
+    ).toMatchObject({ hasSecrets: false });
+    expect((await as(acme, 'GET', '/v1/tools?limit=1')).body).toMatchObject({
+      builtin: ['clock', 'calculator', 'lintel'],
+      nextCursor: expect.any(String),
+    });
     const trust = `/v1/platform/tenants/${acme.id}/tools/${made.body['id']}/trust`;
     expect((await as(acme, 'PUT', trust, { trusted: true })).status).toBe(403);
     expect((await t.call(t.operatorKey, 'PUT', trust, { trusted: true })).body).toMatchObject({ trusted: true });
@@ -217,17 +295,41 @@ describe('happy', () => {
 describe('errors', () => {
   test.each([
     ['no name', { definition: {} }, '/name'],
-    ['a bad name', { name: 'Über', definition: { kind: 'external', protocol: 'openai', url: 'https://a.example' } }, '/name'],
+    [
+      'a bad name',
+      { name: 'Über', definition: { kind: 'external', protocol: 'openai', url: 'https://a.example' } },
+      '/name',
+    ],
     ['an unknown kind', { name: 'x', definition: { kind: 'other' } }, '/definition'],
-    ['an unknown member', { name: 'x', definition: { kind: 'native', instructions: '', model: 'a/b', extra: 1 } }, '/definition/extra'],
-    ['a model without a slash', { name: 'x', definition: { kind: 'native', instructions: '', model: 'gpt' } }, '/definition/model'],
-    ['an unknown tool', { name: 'x', definition: { kind: 'native', instructions: '', model: 'a/b', tools: [{ tool: 'shell' }] } }, '/definition/tools/0/tool'],
-    ['headers on a native one', { name: 'x', definition: { kind: 'native', instructions: '', model: 'a/b' }, headers: { a: 'b' } }, '/headers'],
-    ['an address inside', { name: 'x', definition: { kind: 'external', protocol: 'http', url: 'http://10.0.0.1' } }, '/url'],
+    [
+      'an unknown member',
+      { name: 'x', definition: { kind: 'native', instructions: '', model: 'a/b', extra: 1 } },
+      '/definition/extra',
+    ],
+    [
+      'a model without a slash',
+      { name: 'x', definition: { kind: 'native', instructions: '', model: 'gpt' } },
+      '/definition/model',
+    ],
+    [
+      'an unknown tool',
+      { name: 'x', definition: { kind: 'native', instructions: '', model: 'a/b', tools: [{ tool: 'shell' }] } },
+      '/definition/tools/0/tool',
+    ],
+    [
+      'headers on a native one',
+      { name: 'x', definition: { kind: 'native', instructions: '', model: 'a/b' }, headers: { a: 'b' } },
+      '/headers',
+    ],
+    [
+      'an address inside',
+      { name: 'x', definition: { kind: 'external', protocol: 'http', url: 'http://10.0.0.1' } },
+      '/url',
+    ],
   ])('%s is pointed at', async (_name, body, pointer) => {
     const answer = await as(acme, 'POST', '/v1/agents', body);
     expect(answer.status).toBe(400);
-    expect((answer.body['errors'] as { pointer: string }[]).map((each) => each.pointer)).toContain(pointer);
+    expect((answer.body['errors'] as unknown as { pointer: string }[]).map((each) => each.pointer)).toContain(pointer);
   });
 
   test('names taken, unknown ids, empty input, what is over', async () => {
@@ -237,12 +339,16 @@ describe('errors', () => {
       expect((await as(acme, 'POST', `/v1/agents/${id}/runs`, { input: 'x' })).status).toBe(404);
     }
     expect((await start(acme, '')).status).toBe(400);
-    expect((await start(acme, [{ role: 'robot', content: 'x' }])).body).toMatchObject({ errors: [{ pointer: '/input/0/role' }] });
+    expect((await start(acme, [{ role: 'robot', content: 'x' }])).body).toMatchObject({
+      errors: [{ pointer: '/input/0/role' }],
+    });
     expect((await as(acme, 'POST', `/v1/agents/${agentId}/runs`, { input: 'x', version: 99 })).status).toBe(404);
     const { body } = await start(acme, 'hello');
     expect((await as(acme, 'POST', `/v1/runs/${body['id']}/cancel`)).status).toBe(409);
     expect((await as(acme, 'POST', `/v1/runs/${body['id']}/review`, { decision: 'retry' })).status).toBe(409);
-    expect((await as(acme, 'GET', `/v1/runs/${body['id']}/events`, undefined, { 'last-event-id': 'x' })).status).toBe(400);
+    expect((await as(acme, 'GET', `/v1/runs/${body['id']}/events`, undefined, { 'last-event-id': 'x' })).status).toBe(
+      400,
+    );
     expect((await as(acme, 'GET', '/v1/runs?cursor=bad')).status).toBe(400);
   });
 
@@ -251,7 +357,10 @@ describe('errors', () => {
     const lost = await as(acme, 'POST', `/v1/agents/${made.body['id']}/runs`, { input: 'x' });
     expect([lost.status, lost.body]).toMatchObject([404, { run: expect.stringMatching(/^run_/) }]);
     expect(await detail(lost.body['run'])).toMatchObject({ status: 'failed' });
-    const tight = await as(acme, 'POST', '/v1/agents', { name: 'tight', definition: native({ guardrails: { maxSteps: 1 } }) });
+    const tight = await as(acme, 'POST', '/v1/agents', {
+      name: 'tight',
+      definition: native({ guardrails: { maxSteps: 1 } }),
+    });
     const over = await as(acme, 'POST', `/v1/agents/${tight.body['id']}/runs`, { input: 'call:clock' });
     expect([over.status, over.body]).toMatchObject([422, { guardrail: 'maxSteps', limit: 1 }]);
   });
@@ -260,7 +369,7 @@ describe('errors', () => {
 describe('security', () => {
   test('another tenant sees 404 for everything, after the owner’s own call succeeded', async () => {
     const { body } = await start(acme, 'call:lintel_write {"method":"POST","path":"/v1/agents"}');
-    const inbox = (await as(acme, 'GET', '/v1/approvals?status=pending')).body['data'] as Json[];
+    const inbox = (await as(acme, 'GET', '/v1/approvals?status=pending')).body['data'] as unknown as Json[];
     const approval = inbox.find((each) => each['run'] === body['id'])?.['id'];
     const routes: [string, string, unknown?][] = [
       ['GET', `/v1/agents/${agentId}`],
@@ -284,13 +393,17 @@ describe('security', () => {
       ['POST', `/v1/approvals/${approval}/approve`, {}],
       ['POST', `/v1/approvals/${approval}/reject`, {}],
     );
-    for (const [method, path, sent] of routes) expect([path, (await as(other, method, path, sent)).status]).toEqual([path, 404]);
+    for (const [method, path, sent] of routes)
+      expect([path, (await as(other, method, path, sent)).status]).toEqual([path, 404]);
     for (const list of ['/v1/agents', '/v1/tools', '/v1/runs', '/v1/approvals']) {
       expect((await as(other, 'GET', list)).body['data']).toEqual([]);
     }
     const foreign = native({ tools: [{ tool: toolId }] });
     expect((await as(other, 'POST', '/v1/agents', { name: 'thief', definition: foreign })).status).toBe(400);
-    const named = await as(other, 'POST', '/v1/chat/completions', { model: 'agent/support', messages: [{ role: 'user', content: 'x' }] });
+    const named = await as(other, 'POST', '/v1/chat/completions', {
+      model: 'agent/support',
+      messages: [{ role: 'user', content: 'x' }],
+    });
     expect(named.status).toBe(404);
   });
 
@@ -309,7 +422,9 @@ describe('security', () => {
 
   test('the lintel tool has no more rights than its caller', async () => {
     const key = await acme.keyOf('developer', { scopes: ['agents:invoke'] });
-    const { body } = await t.call(key, 'POST', `/v1/agents/${agentId}/runs`, { input: 'call:lintel_read {"path":"/v1/agents"}' });
+    const { body } = await t.call(key, 'POST', `/v1/agents/${agentId}/runs`, {
+      input: 'call:lintel_read {"path":"/v1/agents"}',
+    });
     expect(body).toMatchObject({ status: 'finished', output: { text: expect.stringContaining('403') } });
     const sneaky = await start(acme, 'call:lintel_read {"path":"/v1/../v1/agents"}');
     expect(sneaky.body).toMatchObject({ output: { text: expect.stringContaining('may not contain') } });

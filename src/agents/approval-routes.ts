@@ -1,7 +1,7 @@
 import Type from 'typebox';
 
 import { causeOf } from '#kernel/cause';
-import { type Context, type Route, route } from '#kernel/http';
+import { type Route, route } from '#kernel/http';
 import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
 import type { ApprovalManager } from './approval-manager.ts';
 import { approvalSchema, idParams, shownApproval, uuidOf } from './schemas.ts';
@@ -9,6 +9,13 @@ import { approvalSchema, idParams, shownApproval, uuidOf } from './schemas.ts';
 const status = Type.Union(
   (['pending', 'approved', 'rejected', 'cancelled'] as const).map((each) => Type.Literal(each)),
 );
+
+// Also without a body.
+const decisionBody = Type.Unsafe<{ note?: string } | null>({
+  type: ['object', 'null'],
+  properties: { note: Type.String({ maxLength: 2_000 }) },
+  additionalProperties: false,
+});
 
 /** The approvals inbox. */
 export function approvalRoutes({ approvals }: { approvals: ApprovalManager }): readonly Route[] {
@@ -22,12 +29,10 @@ export function approvalRoutes({ approvals }: { approvals: ApprovalManager }): r
       permission: 'approvals:approve',
       schema: {
         params: idParams,
-        body: Type.Optional(
-          Type.Object({ note: Type.Optional(Type.String({ maxLength: 2_000 })) }, { additionalProperties: false }),
-        ),
+        body: decisionBody,
         response: { 200: approvalSchema },
       },
-      handle: async (context: Context<{ id: string }, unknown, { note?: string } | null | undefined>) => {
+      handle: async (context) => {
         const to = { approved: verb === 'approve', note: context.body?.note };
         const id = uuidOf('approval', context.params.id);
         return shownApproval(await approvals.decideApproval(context.tenantId, id, to, causeOf(context)));

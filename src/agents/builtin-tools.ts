@@ -79,6 +79,8 @@ function lintelTools(callApi: CallApi, principal: Principal): ToolFunction[] {
     // %2E is a dot too, once decoded.
     if (/(^|\/)\.{1,2}(\/|$|\?)/.test(at.replace(/%2e/gi, '.')))
       throw new ToolNotCalled('The path may not contain "." or "..".');
+    if (/^\/v1\/(stream|runs\/[^/]+\/events)(\?|$)/.test(at))
+      throw new ToolNotCalled('Event streams cannot be read by a tool.');
     const answer = await callApi(principal, method, at, body, key);
     return said(`${answer.status} ${JSON.stringify(answer.body ?? null)}`, answer.status >= 400);
   };

@@ -38,7 +38,7 @@ export async function callTool(context: DriveContext, placed: PlacedCall, again:
     const limit = tool.unhurried ? signal : AbortSignal.any([signal, AbortSignal.timeout(deps.toolTimeoutMs)]);
     let result: CallResult;
     try {
-      result = await tool.call(checked.args, { key, seq: step.seq, signal: limit });
+      result = await unless(limit, tool.call(checked.args, { key, seq: step.seq, signal: limit }));
     } catch (error) {
       if (isStop(error, signal)) throw error;
       if (error instanceof ChildNotOver) return parkRun(journal, 'waiting', { childOf: step.seq });
@@ -115,6 +115,19 @@ function approvalOf(run: Run, step: Step, tool: string, args: unknown): Approval
     decidedBy: null,
     note: null,
   };
+}
+
+/** What a call gives, or the signal's reason as soon as it aborts: also for a tool that does not listen to its signal. */
+async function unless<T>(signal: AbortSignal, call: Promise<T>): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([call, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 /** Tells the model that a person said no. */

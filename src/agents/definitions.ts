@@ -157,7 +157,7 @@ export const ToolConfig = Type.Unsafe<ToolConfig>({
 /** Headers (or, for stdio, environment variables) that go along with every call. */
 export const SecretValues = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9_-]{1,100}$' }),
-  Type.String({ maxLength: 8_192 }),
+  Type.String({ maxLength: 8_192, pattern: '^[\\x20-\\x7e]*$' }),
   {
     maxProperties: 30,
   },

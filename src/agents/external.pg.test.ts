@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '#kernel/ids';
 import { type AgentHouse, agentHouse, deliver, principalOf, testCause } from '#test/agent-house';
 import { type TestDatabase, testDatabase } from '#test/database';
-import { startOpenAiDouble, type OpenAiDouble } from '#test/openai-double';
+import { type OpenAiDouble, startOpenAiDouble } from '#test/openai-double';
 import type { ExternalDefinition } from './definitions.ts';
 import { eventsOfRun, RunBell } from './run-stream.ts';
 
@@ -70,11 +70,16 @@ const mapped = () => ({
 });
 
 test('an agent behind OpenAI’s protocol: plain, streamed, with its key, metered', async () => {
-  const { ask, tenantId } = await agentOf({ protocol: 'openai', url: openai.url, model: 'double' }, { authorization: 'Bearer sk-double' });
+  const { ask, tenantId } = await agentOf(
+    { protocol: 'openai', url: openai.url, model: 'double' },
+    { authorization: 'Bearer sk-double' },
+  );
   const plainly = await ask('say:hello there');
   expect(plainly.run).toMatchObject({ status: 'finished', output: { text: 'hello there', finishReason: 'stop' } });
   const deltas: string[] = [];
-  const streamed = await ask('say:one two three four five six', { listener: { onText: (delta: string) => deltas.push(delta) } });
+  const streamed = await ask('say:one two three four five six', {
+    listener: { onText: (delta: string) => deltas.push(delta) },
+  });
   expect(streamed.run.output?.text).toBe('one two three four five six');
   expect(deltas.length).toBeGreaterThan(1);
   expect(openai.requests.at(-1)?.headers['idempotency-key']).toMatch(/^run_[0-9a-z]{26}:0$/);
@@ -89,7 +94,10 @@ test('any JSON over HTTP by mapping', async () => {
   const { ask } = await agentOf(mapped(), { 'x-key': 'k' });
   const { run } = await ask('how are you?');
   expect(run).toMatchObject({ status: 'finished', tokens: 15, output: { text: 'fine' } });
-  expect(seen[0]?.body).toEqual({ bot: 7, q: { text: 'how are you?', all: [{ role: 'user', content: 'how are you?' }] } });
+  expect(seen[0]?.body).toEqual({
+    bot: 7,
+    q: { text: 'how are you?', all: [{ role: 'user', content: 'how are you?' }] },
+  });
   expect(seen[0]?.headers).toMatchObject({ 'x-key': 'k' });
 });
 
@@ -103,7 +111,11 @@ test.each([
   ['an error', (response: ServerResponse) => response.writeHead(500).end('boom'), /answered 500: boom/],
   ['no JSON', (response: ServerResponse) => response.end('<html>'), /not JSON/],
   ['nothing where the answer should be', (response: ServerResponse) => response.end('{}'), /nothing at \/result\/said/],
-  ['a redirect', (response: ServerResponse) => response.writeHead(302, { location: 'http://169.254.169.254/' }).end(), /answered 302/],
+  [
+    'a redirect',
+    (response: ServerResponse) => response.writeHead(302, { location: 'http://169.254.169.254/' }).end(),
+    /answered 302/,
+  ],
 ])('%s fails the run', async (_name, answers, why) => {
   answer = (response) => void answers(response);
   const { ask } = await agentOf(mapped());
@@ -133,7 +145,15 @@ test('a reader of a run’s events gets every step once, in order, also when it 
   const tenantId = newId();
   const agent = await h.module.agents.createAgent(
     tenantId,
-    { name: 'near', definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'clock' }, { tool: 'lintel' }] } },
+    {
+      name: 'near',
+      definition: {
+        kind: 'native',
+        instructions: '',
+        model: 'double/m',
+        tools: [{ tool: 'clock' }, { tool: 'lintel' }],
+      },
+    },
     testCause,
   );
   const { run } = await h.module.runs.runInForeground({
@@ -157,7 +177,12 @@ test('a reader of a run’s events gets every step once, in order, also when it 
   }
   expect(ids).toEqual([0, 1, 2, 'open 3', 'waiting']);
   const [approval] = await h.module.approvals.pendingApprovals(tenantId, run.id);
-  await h.module.approvals.decideApproval(tenantId, approval?.id as string, { approved: true, note: undefined }, testCause);
+  await h.module.approvals.decideApproval(
+    tenantId,
+    approval?.id as string,
+    { approved: true, note: undefined },
+    testCause,
+  );
   const rest: unknown[] = [];
   const reader = (async () => {
     for await (const event of eventsOfRun(read, run.id, 1, new AbortController().signal)) {
@@ -173,7 +198,12 @@ test('a reader of a run’s events gets every step once, in order, also when it 
 test('a reader whose right is gone is let go within a second', async () => {
   const tenantId = newId();
   let may = true;
-  const read = { run: async () => ({ status: 'running' }) as never, steps: async () => [], bell: new RunBell(), mayStay: () => may };
+  const read = {
+    run: async () => ({ status: 'running' }) as never,
+    steps: async () => [],
+    bell: new RunBell(),
+    mayStay: () => may,
+  };
   const started = performance.now();
   setTimeout(() => {
     may = false;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -48,7 +48,10 @@ afterAll(async () => {
 });
 
 async function startServer(): Promise<void> {
-  server = spawn(process.execPath, [everything, 'streamableHttp'], { env: { PATH: path, PORT: String(port) }, stdio: 'ignore' });
+  server = spawn(process.execPath, [everything, 'streamableHttp'], {
+    env: { PATH: path, PORT: String(port) },
+    stdio: 'ignore',
+  });
   for (let tries = 0; ; tries++) {
     const up = await fetch(url).then(
       () => true,
@@ -91,12 +94,22 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 });
 `;
 
-async function agentWith(config: Parameters<AgentHouse['module']['tools']['createTool']>[1]['config'], secrets?: Record<string, string>) {
+async function agentWith(
+  config: Parameters<AgentHouse['module']['tools']['createTool']>[1]['config'],
+  secrets?: Record<string, string>,
+) {
   const tenantId = newId();
-  const tool = await h.module.tools.createTool(tenantId, { name: 'mcp', config, ...(secrets === undefined ? {} : { secrets }) }, testCause);
+  const tool = await h.module.tools.createTool(
+    tenantId,
+    { name: 'mcp', config, ...(secrets === undefined ? {} : { secrets }) },
+    testCause,
+  );
   const agent = await h.module.agents.createAgent(
     tenantId,
-    { name: 'a', definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: formatId('tool', tool.id) }] } },
+    {
+      name: 'a',
+      definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: formatId('tool', tool.id) }] },
+    },
     testCause,
   );
   const principal = principalOf(tenantId);
@@ -111,15 +124,24 @@ async function agentWith(config: Parameters<AgentHouse['module']['tools']['creat
   return { tenantId, tool, ask };
 }
 
-test.each(['http', 'stdio'] as const)('the real server-everything over %s: its tools are listed and called', async (transport) => {
-  const { tool, ask } = await agentWith(transport === 'http' ? { kind: 'mcp_http', url } : { kind: 'mcp_stdio', command: 'everything' });
-  expect(tool.functions.map((each) => each.name)).toEqual(expect.arrayContaining(['echo', 'get-sum', 'get-structured-content']));
-  const { run } = await ask('call:mcp_echo {"message":"grüß dich 你好"}&call:mcp_get-sum {"a":2,"b":40} then call:mcp_get-tiny-image');
-  expect(run.status).toBe('finished');
-  expect(run.output?.text).toContain('grüß dich 你好');
-  expect(run.output?.text).toContain('42');
-  expect(run.output?.text).toContain('[image image/png]');
-});
+test.each(['http', 'stdio'] as const)(
+  'the real server-everything over %s: its tools are listed and called',
+  async (transport) => {
+    const { tool, ask } = await agentWith(
+      transport === 'http' ? { kind: 'mcp_http', url } : { kind: 'mcp_stdio', command: 'everything' },
+    );
+    expect(tool.functions.map((each) => each.name)).toEqual(
+      expect.arrayContaining(['echo', 'get-sum', 'get-structured-content']),
+    );
+    const { run } = await ask(
+      'call:mcp_echo {"message":"grüß dich 你好"}&call:mcp_get-sum {"a":2,"b":40} then call:mcp_get-tiny-image',
+    );
+    expect(run.status).toBe('finished');
+    expect(run.output?.text).toContain('grüß dich 你好');
+    expect(run.output?.text).toContain('42');
+    expect(run.output?.text).toContain('[image image/png]');
+  },
+);
 
 test('a server that was started anew has forgotten the session: the call is made in a new one', async () => {
   const { ask } = await agentWith({ kind: 'mcp_http', url });
@@ -145,7 +167,12 @@ test('hints count only for servers that the operator trusts', async () => {
   expect(keys).toHaveLength(3);
   expect(new Set(keys).size).toBe(1);
   // Another address is another server.
-  const moved = await h.module.tools.updateTool(tenantId, tool.id, { config: { kind: 'mcp_stdio', command: 'everything' } }, testCause);
+  const moved = await h.module.tools.updateTool(
+    tenantId,
+    tool.id,
+    { config: { kind: 'mcp_stdio', command: 'everything' } },
+    testCause,
+  );
   expect(moved.trusted).toBe(false);
 });
 
@@ -154,16 +181,28 @@ test('a stdio server sees none of this process, and is bounded in what it writes
   const { run } = await ask('call:mcp_env');
   const seen = JSON.parse((run.output?.text ?? '').replace('Done: ', '')) as Record<string, string>;
   expect(seen).toMatchObject({ PATH: path, TOKEN: 's3cret' });
-  expect(Object.keys(seen).filter((name) => !['PATH', 'TOKEN', 'PWD', 'SHLVL', '_', 'OLDPWD'].includes(name))).toEqual([]);
+  expect(Object.keys(seen).filter((name) => !['PATH', 'TOKEN', 'PWD', 'SHLVL', '_', 'OLDPWD'].includes(name))).toEqual(
+    [],
+  );
   expect((await ask('call:mcp_flood')).run.status).toBe('needs_review');
 });
 
 test('a stdio server that takes too much memory or time is killed with its children', async () => {
-  const hungry = new McpStdioTransport([process.execPath, '-e', 'const all = []; setInterval(() => all.push(Buffer.alloc(2e7, 1)), 20)'], { PATH: path }, { cpuSeconds: 60, openFiles: 64, memoryBytes: 200_000_000 });
+  const hungry = new McpStdioTransport(
+    [process.execPath, '-e', 'const all = []; setInterval(() => all.push(Buffer.alloc(2e7, 1)), 20)'],
+    { PATH: path },
+    { cpuSeconds: 60, openFiles: 64, memoryBytes: 200_000_000 },
+  );
   const call = hungry.request({ jsonrpc: '2.0', id: 1, method: 'x' }, { signal: AbortSignal.timeout(20_000) });
   await expect(call).rejects.toThrow(/took more than 200000000 bytes/);
-  const busy = new McpStdioTransport([process.execPath, '-e', 'for (;;);'], { PATH: path }, { cpuSeconds: 1, openFiles: 64, memoryBytes: 1e9 });
-  await expect(busy.request({ jsonrpc: '2.0', id: 1, method: 'x' }, { signal: AbortSignal.timeout(20_000) })).rejects.toThrow(/ended/);
+  const busy = new McpStdioTransport(
+    [process.execPath, '-e', 'for (;;);'],
+    { PATH: path },
+    { cpuSeconds: 1, openFiles: 64, memoryBytes: 1e9 },
+  );
+  await expect(
+    busy.request({ jsonrpc: '2.0', id: 1, method: 'x' }, { signal: AbortSignal.timeout(20_000) }),
+  ).rejects.toThrow(/ended/);
   const parent = new McpStdioTransport(['/bin/sh', '-c', 'sleep 600 & echo $! >&2; wait'], { PATH: path });
   const pid = parent.pid as number;
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -181,9 +220,22 @@ test('a stdio server that takes too much memory or time is killed with its child
 });
 
 test('commands that the operator does not name, and servers that do not start, are told clearly', async () => {
-  const of = (command: string) => h.module.tools.createTool(newId(), { name: 'x', config: { kind: 'mcp_stdio', command } }, testCause);
+  const of = (command: string) =>
+    h.module.tools.createTool(newId(), { name: 'x', config: { kind: 'mcp_stdio', command } }, testCause);
   await expect(of('rm')).rejects.toThrow('not a command that the operator');
   await expect(of('missing')).rejects.toThrow(/could not be read: .*(not found|No such file)/s);
-  await expect(h.module.tools.createTool(newId(), { name: 'x', config: { kind: 'mcp_http', url: 'http://10.1.2.3/mcp' } }, testCause)).rejects.toThrow(/not on the public internet/);
-  await expect(h.module.tools.createTool(newId(), { name: 'x', config: { kind: 'mcp_http', url: 'http://127.0.0.1:1/mcp' } }, testCause)).rejects.toThrow(/could not be read/);
+  await expect(
+    h.module.tools.createTool(
+      newId(),
+      { name: 'x', config: { kind: 'mcp_http', url: 'http://10.1.2.3/mcp' } },
+      testCause,
+    ),
+  ).rejects.toThrow(/not on the public internet/);
+  await expect(
+    h.module.tools.createTool(
+      newId(),
+      { name: 'x', config: { kind: 'mcp_http', url: 'http://127.0.0.1:1/mcp' } },
+      testCause,
+    ),
+  ).rejects.toThrow(/could not be read/);
 });

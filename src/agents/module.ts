@@ -36,11 +36,8 @@ import { ToolManager } from './tool-manager.ts';
 import { toolRoutes } from './tool-routes.ts';
 import { Toolbox } from './toolbox.ts';
 
-export type { AgentCall, AgentCalls, ChatResult } from './agent-calls.ts';
-export type { RunListener } from './drive-context.ts';
-export type { BillingPort, CallApi, MeteringPort, ModelPort, ModelTarget, QuotaPort, StepUsage } from './ports.ts';
-export type { ResolvedAgent } from './run-manager.ts';
-export type { Run, RunStatus, Step } from './runs.ts';
+export type { ChatResult } from './agent-calls.ts';
+export type { CallApi } from './ports.ts';
 
 /** The module's slice of the environment. */
 export const agentSettings = settings;
@@ -64,6 +61,8 @@ export type AgentsDeps = {
   metering: MeteringPort;
   callApi: CallApi;
   isDemo(tenantId: string): boolean;
+  /** False for suspended tenants: their runs in background stand still. Absent: all are active. */
+  isActive?(tenantId: string): boolean;
   /** Whether a principal still holds a permission: asked once a second of who follows a run. */
   mayStay(principal: Principal, permission: 'runs:read'): boolean;
   config: { commands: AllowedCommands; path: string; concurrency: number; toolTimeoutMs: number };
@@ -104,7 +103,14 @@ export function createAgentsModule(deps: AgentsDeps) {
     versionOf,
   };
   const engine = new RunEngine(
-    { ...deps, toolbox, toolTimeoutMs, versionOf, secretsOf: agents.secretsOf.bind(agents) },
+    {
+      ...deps,
+      isActive: deps.isActive ?? (() => true),
+      toolbox,
+      toolTimeoutMs,
+      versionOf,
+      secretsOf: agents.secretsOf.bind(agents),
+    },
     (own, parent) => agentAsTool(child, own, parent),
   );
   const worker = new RunWorker({ engine, log, concurrency });

@@ -24,11 +24,29 @@ function step(seq: number, more: Partial<Step>): Step {
   } as Step;
 }
 const asked = (...names: string[]) =>
-  step(0, { kind: 'model', result: { content: '', finishReason: 'tool-calls', toolCalls: names.map((name, i) => ({ id: `c${i}`, name, arguments: '{}' })) } });
+  step(0, {
+    kind: 'model',
+    result: {
+      content: '',
+      finishReason: 'tool-calls',
+      toolCalls: names.map((name, i) => ({ id: `c${i}`, name, arguments: '{}' })),
+    },
+  });
 const tool = (seq: number, ofCall: number, status: Step['status']) =>
-  step(seq, { kind: 'tool', ofSeq: 0, ofCall, status, ...(status === 'done' ? { result: { text: 'ok', isError: false } } : {}) });
+  step(seq, {
+    kind: 'tool',
+    ofSeq: 0,
+    ofCall,
+    status,
+    ...(status === 'done' ? { result: { text: 'ok', isError: false } } : {}),
+  });
 const approval = (seq: number, ofCall: number, approved?: boolean) =>
-  step(seq, { kind: 'approval', ofSeq: 0, ofCall, ...(approved === undefined ? { status: 'pending' } : { result: { approved } }) });
+  step(seq, {
+    kind: 'approval',
+    ofSeq: 0,
+    ofCall,
+    ...(approved === undefined ? { status: 'pending' } : { result: { approved } }),
+  });
 
 test.each([
   ['an empty journal', [], { kind: 'answer' }],
@@ -43,8 +61,16 @@ test.each([
   ['a yes', [asked('write'), approval(1, 0, true)], { kind: 'tool', again: undefined }],
   ['a no', [asked('write'), approval(1, 0, false)], { kind: 'refuse' }],
   ['one yes, one open', [asked('write', 'write'), approval(1, 0, true), approval(2, 1)], { kind: 'wait' }],
-  ['an answer', [step(0, { kind: 'model', result: { content: 'hi', finishReason: 'stop', toolCalls: [] } })], { kind: 'finish' }],
-  ['an answer cut off', [step(0, { kind: 'model', result: { content: '', finishReason: 'cut', toolCalls: [] } })], { kind: 'answer' }],
+  [
+    'an answer',
+    [step(0, { kind: 'model', result: { content: 'hi', finishReason: 'stop', toolCalls: [] } })],
+    { kind: 'finish' },
+  ],
+  [
+    'an answer cut off',
+    [step(0, { kind: 'model', result: { content: '', finishReason: 'cut', toolCalls: [] } })],
+    { kind: 'answer' },
+  ],
   ['an external agent in doubt', [step(0, { kind: 'external', status: 'intent' })], { kind: 'review' }],
 ] as const)('%s', (_name, steps, action) => {
   expect(nextAction(steps as readonly Step[], rules)).toMatchObject(action);

@@ -25,7 +25,10 @@ const document = {
         ],
       },
       put: {
-        requestBody: { required: true, content: { 'application/json; charset=utf-8': { schema: { $ref: '#/components/schemas/Pet' } } } },
+        requestBody: {
+          required: true,
+          content: { 'application/json; charset=utf-8': { schema: { $ref: '#/components/schemas/Pet' } } },
+        },
       },
     },
   },
@@ -45,7 +48,12 @@ test('operations become functions', () => {
     },
   });
   expect(Object.keys((get.parameters as { properties: object }).properties)).not.toContain('Authorization');
-  expect(put).toMatchObject({ name: 'put_pets_id', readOnly: false, idempotent: false, parameters: { required: ['id', 'body'] } });
+  expect(put).toMatchObject({
+    name: 'put_pets_id',
+    readOnly: false,
+    idempotent: false,
+    parameters: { required: ['id', 'body'] },
+  });
   // What refers to itself ends in "anything".
   expect(JSON.stringify(put.parameters)).toContain('"mother"');
 });
@@ -65,9 +73,15 @@ test('arguments go where they belong, and cannot leave their place', () => {
 test.each([
   [{ swagger: '2.0' }, 'not an OpenAPI 3 document'],
   [{ openapi: '3.1.0', servers: [{ url: '/v1' }], paths: { '/x': { get: {} } } }, 'names no whole server address'],
-  [{ openapi: '3.1.0', servers: [{ url: 'file:///etc' }], paths: { '/x': { get: {} } } }, 'names no whole server address'],
+  [
+    { openapi: '3.1.0', servers: [{ url: 'file:///etc' }], paths: { '/x': { get: {} } } },
+    'names no whole server address',
+  ],
   [{ ...document, paths: {} }, 'no operations'],
-  [{ ...document, paths: Object.fromEntries(Array.from({ length: 301 }, (_, i) => [`/${i}`, { get: {} }])) }, 'more than 300'],
+  [
+    { ...document, paths: Object.fromEntries(Array.from({ length: 301 }, (_, i) => [`/${i}`, { get: {} }])) },
+    'more than 300',
+  ],
 ])('refuses %j', (bad, why) => {
   expect(() => readOpenapi(bad as never, undefined, undefined)).toThrow(why);
 });
@@ -89,6 +103,10 @@ test('a document full of references to itself is read in bounded time', () => {
 });
 
 test('a relative server address is read from where the document came', () => {
-  const [found] = readOpenapi({ openapi: '3.1.0', paths: { '/x': { get: {} } } }, undefined, 'https://a.example/docs/openapi.json');
+  const [found] = readOpenapi(
+    { openapi: '3.1.0', paths: { '/x': { get: {} } } },
+    undefined,
+    'https://a.example/docs/openapi.json',
+  );
   expect(found?.http?.base).toBe('https://a.example/');
 });

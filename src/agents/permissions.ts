@@ -12,7 +12,6 @@ export const permissions: readonly Permission[] = [
   { name: 'tools:update', risk: 'high', area: 'tenant' },
   { name: 'tools:delete', risk: 'high', area: 'tenant' },
   { name: 'runs:read', risk: 'medium', area: 'tenant' },
-  { name: 'runs:create', risk: 'medium', area: 'tenant' },
   { name: 'runs:cancel', risk: 'medium', area: 'tenant' },
   { name: 'approvals:read', risk: 'medium', area: 'tenant' },
   { name: 'approvals:approve', risk: 'high', area: 'tenant' },

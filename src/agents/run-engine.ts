@@ -1,7 +1,7 @@
 import type { Cause } from '#kernel/cause';
-import type { Doors } from '#kernel/database';
+import { type Doors, UnknownOutcome } from '#kernel/database';
 import { newId } from '#kernel/ids';
-import { append, type NewEvent } from '#kernel/log';
+import { append } from '#kernel/log';
 import type { Logger } from '#kernel/logger';
 import { Problem, problems } from '#kernel/problem';
 import { type DriveContext, type RunListener, type StepDeps, Stop } from './drive-context.ts';
@@ -9,7 +9,7 @@ import { driveRun } from './drive-run.ts';
 import { endWithoutAnswer, errorOf, parkRun } from './run-ending.ts';
 import { runEvent } from './run-events.ts';
 import { type Faults, Halt, RunJournal } from './run-journal.ts';
-import { claimRuns, insertRun, readSteps, renewLeases } from './run-store.ts';
+import { claimRuns, insertRun, readRun, readSteps, renewLeases } from './run-store.ts';
 import type { Run, Step } from './runs.ts';
 import { guardrailReached } from './step-budget.ts';
 import type { AgentVersion } from './store.ts';
@@ -25,6 +25,8 @@ export type EngineDeps = StepDeps & {
   versionOf(tenantId: string, agentId: string, version: number): Promise<AgentVersion>;
   /** Headers of an external agent's version, unsealed. */
   secretsOf(version: AgentVersion): Record<string, string>;
+  /** False for tenants whose runs must stand still: suspended ones. */
+  isActive(tenantId: string): boolean;
   /** For proofs: dies at named points. */
   faults?: Faults;
 };
@@ -35,8 +37,16 @@ export type Driven = { run: Run; steps: readonly Step[]; problem: Problem | unde
 type Active = { run: Run; controller: AbortController; done: Promise<unknown> };
 
 const renewMs = 1_000;
+// How long a suspended tenant's queued run is left alone.
+const suspendedMs = 30_000;
 // Refused for the moment only: a run in background comes back later.
-const passing = new Set(['budget-reserved', 'concurrency-limited', 'rate-limited', 'unavailable']);
+const passing = new Set([
+  'budget-reserved',
+  'concurrency-limited',
+  'rate-limited',
+  'unavailable',
+  'limits-unavailable',
+]);
 
 /** Drives runs in this process, each under its lease and fence; holds the leases on while it does. */
 export class RunEngine {
@@ -59,13 +69,16 @@ export class RunEngine {
   /** Writes a new run; undefined when the parent's step has one already. A running one is this engine's to drive. */
   async begin(run: Run, cause: Omit<Cause, 'actor' | 'onBehalfOf'> = {}): Promise<Run | undefined> {
     const { db, nodeId, clock } = this.#deps;
-    const made = await db.forTenant(run.tenantId, async (tx) => {
+    const write = db.forTenant(run.tenantId, async (tx) => {
       if (!(await insertRun(tx, run, nodeId))) return false;
-      const started: NewEvent = {
-        ...runEvent(run, 'run.started', { status: run.status, parentId: run.parentId }),
-        ...cause,
-      };
-      await append(tx, started, clock.now());
+      const event = runEvent(run, 'run.started', { status: run.status, parentId: run.parentId });
+      await append(tx, { ...event, ...cause }, clock.now());
+      return true;
+    });
+    const made = await write.catch(async (error: unknown) => {
+      if (!(error instanceof UnknownOutcome)) throw error;
+      const kept = await db.forTenant(run.tenantId, (tx) => readRun(tx, run.tenantId, run.id));
+      if (kept === undefined) throw new Problem(problems.unavailable, { cause: error });
       return true;
     });
     return made ? run : undefined;
@@ -124,7 +137,9 @@ export class RunEngine {
         const steps = await this.#deps.db.forTenant(run.tenantId, (tx) => readSteps(tx, run.tenantId, run.id));
         journal = new RunJournal(this.#deps, run, steps);
       }
-      await driveRun(await this.#prepare(journal, listener, signal));
+      if (!run.foreground && !this.#deps.isActive(run.tenantId)) {
+        await parkRun(journal, 'queued', { delayMs: suspendedMs });
+      } else await driveRun(await this.#prepare(journal, listener, signal));
     } catch (error) {
       problem = await this.#endBadly(journal, signal.aborted ? signal.reason : error);
     } finally {
@@ -180,7 +195,7 @@ export class RunEngine {
           ? guardrailReached('maxSeconds', maxSeconds, Math.round(journal.activeMs / 1_000))
           : error instanceof Problem
             ? error
-            : new Problem(problems.internal, { cause: error });
+            : new Problem(error instanceof UnknownOutcome ? problems.unavailable : problems.internal, { cause: error });
       if (!run.foreground && passing.has(problem.kind.type)) {
         const seconds = Number(problem.details.headers?.['retry-after'] ?? 2);
         await parkRun(journal, 'queued', { delayMs: Math.min(300, Math.max(1, seconds)) * 1_000 });

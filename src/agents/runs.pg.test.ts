@@ -3,6 +3,7 @@ import { once } from 'node:events';
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import { UnknownOutcome } from '#kernel/database';
 import { newId } from '#kernel/ids';
 import { Problem } from '#kernel/problem';
 import {
@@ -108,14 +109,17 @@ async function takeOver(by: AgentHouse): Promise<void> {
   for (const run of await by.module.engine.claim(10)) await by.module.engine.drive(run);
 }
 
-const brief = (steps: readonly Step[]) => steps.map((step) => `${step.seq} ${step.kind} ${step.tool ?? '-'} ${step.status}`);
+const brief = (steps: readonly Step[]) =>
+  steps.map((step) => `${step.seq} ${step.kind} ${step.tool ?? '-'} ${step.status}`);
 
 test('a run is journaled step by step, and its usage goes home once', async () => {
   const h = house();
   const a = await agentOf(h);
   const texts: string[] = [];
   const { run, problem } = await h.module.runs.runInForeground(
-    ask(a, 'call:calculator {"expression":"6*7"} then call:t_effect {"body":{"n":1}}', { listener: { onText: (delta) => texts.push(delta) } }),
+    ask(a, 'call:calculator {"expression":"6*7"} then call:t_effect {"body":{"n":1}}', {
+      listener: { onText: (delta) => texts.push(delta) },
+    }),
   );
   expect(problem).toBeUndefined();
   expect(run).toMatchObject({ status: 'finished', modelSteps: 3, tokens: 45, money: '0.07', currency: 'USD' });
@@ -132,7 +136,9 @@ test('a run is journaled step by step, and its usage goes home once', async () =
   expect([...tools.effects.keys()]).toEqual([steps[3]?.idempotencyKey]);
   const events = await deliver(t.db, h, a.tenantId);
   await deliver(t.db, h, a.tenantId);
-  expect(events.filter((event) => event.type === 'agents.step.finished').map((event) => event.data?.['seq'])).toEqual([0, 1, 2, 3, 4]);
+  expect(events.filter((event) => event.type === 'agents.step.finished').map((event) => event.data?.['seq'])).toEqual([
+    0, 1, 2, 3, 4,
+  ]);
   const rows = [...h.usage.values()];
   expect(rows.map((row) => row.type)).toEqual(['model.call', 'model.call', 'model.call', 'agent.run']);
   expect(rows.at(-1)).toMatchObject({ quantities: { runs: 1 }, price: '0.010', source: `run/${run.id}/run` });
@@ -144,8 +150,12 @@ test('a run is journaled step by step, and its usage goes home once', async () =
 test('wrong arguments, unknown tools and refusing tools are told to the model, and nothing is called', async () => {
   const h = house();
   const a = await agentOf(h);
-  const { run } = await h.module.runs.runInForeground(ask(a, 'call:t_effect {"body":{"n":"x"}}&call:nothing&call:calculator {"expression":"1/"}'));
-  expect(run.output?.text).toMatch(/Done: The arguments do not fit: \/body\/n must be integer.*; There is no tool "nothing".; .*ends too early/);
+  const { run } = await h.module.runs.runInForeground(
+    ask(a, 'call:t_effect {"body":{"n":"x"}}&call:nothing&call:calculator {"expression":"1/"}'),
+  );
+  expect(run.output?.text).toMatch(
+    /Done: The arguments do not fit: \/body\/n must be integer.*; There is no tool "nothing".; .*ends too early/,
+  );
   expect(tools.asked).toEqual([]);
 });
 
@@ -153,7 +163,10 @@ test('of two engines only the one with the newest fence writes', async () => {
   const [a, b] = [house(), house()];
   const of = await agentOf(a);
   let release: () => void = () => undefined;
-  a.model.before = () => new Promise((resolve) => { release = resolve; });
+  a.model.before = () =>
+    new Promise((resolve) => {
+      release = resolve;
+    });
   const first = a.module.runs.runInForeground(ask(of, 'call:t_effect {"body":{"n":1}}'));
   const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
   await until(async () => a.model.calls === 1);
@@ -177,7 +190,13 @@ test('an engine that lost its run notices by itself and stops the model call', a
   const [a, b] = [house(), house()];
   const of = await agentOf(a);
   let aborted = false;
-  a.model.before = ({ abortSignal }) => new Promise((_, reject) => abortSignal?.addEventListener('abort', () => { aborted = true; reject(abortSignal.reason); }));
+  a.model.before = ({ abortSignal }) =>
+    new Promise((_, reject) =>
+      abortSignal?.addEventListener('abort', () => {
+        aborted = true;
+        reject(abortSignal.reason);
+      }),
+    );
   const first = a.module.runs.runInForeground(ask(of, 'hello'));
   const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
   await until(async () => a.model.calls === 1);
@@ -201,44 +220,56 @@ test('a lease is held on while its run is driven', async () => {
 const crashes = (['after-intent', 'after-effect', 'before-commit', 'after-commit'] as const).flatMap((point) =>
   (['t_effect', 't_keep'] as const).map((tool) => ({ point, tool })),
 );
-test.each(crashes)('a crash $point of $tool: no effect twice, the run ends or needs review', async ({ point, tool }) => {
-  let hits = 0;
-  const a = house({
-    faults: (at, { kind }) => {
-      // before-commit of the outcome, not of the intent: the effect has happened then.
-      if (at === point && kind === 'tool' && ++hits === (point === 'before-commit' ? 2 : 1)) throw new Error('crash');
-    },
-  });
-  const b = house();
-  const of = await agentOf(a);
-  const crashed = await a.module.runs.runInForeground(ask(of, `call:${tool} {"body":{"n":1}}`));
-  expect(hits).toBeGreaterThan(0);
-  expect(crashed.run.status).toBe('running');
-  await expire(crashed.run);
-  await takeOver(b);
-  const run = await b.module.runs.getRun(of.tenantId, crashed.run.id);
-  const steps = await b.module.runs.getSteps(of.tenantId, run.id);
-  expect(new Set(tools.asked).size).toBeLessThanOrEqual(1);
-  if (tool === 't_keep') {
-    expect(run.status).toBe('finished');
-    expect(new Set(tools.asked)).toEqual(new Set([steps[1]?.idempotencyKey]));
-  } else {
-    expect(run.status).toBe('needs_review');
-    expect([...tools.effects.values()]).toEqual(point === 'after-intent' || point === 'after-commit' ? [] : [1]);
-    const done = await b.module.runs.reviewRun(of.tenantId, run.id, { decision: 'result', result: 'sent' }, testCause);
-    expect(done.status).toBe('queued');
+test.each(crashes)(
+  'a crash $point of $tool: no effect twice, the run ends or needs review',
+  async ({ point, tool }) => {
+    let hits = 0;
+    const a = house({
+      faults: (at, { kind }) => {
+        // before-commit of the outcome, not of the intent: the effect has happened then.
+        if (at === point && kind === 'tool' && ++hits === (point === 'before-commit' ? 2 : 1)) throw new Error('crash');
+      },
+    });
+    const b = house();
+    const of = await agentOf(a);
+    const crashed = await a.module.runs.runInForeground(ask(of, `call:${tool} {"body":{"n":1}}`));
+    expect(hits).toBeGreaterThan(0);
+    expect(crashed.run.status).toBe('running');
+    await expire(crashed.run);
     await takeOver(b);
-    const last = await b.module.runs.getRun(of.tenantId, run.id);
-    expect(last.output?.text).toBe('Done: sent');
-    expect(Math.max(0, ...tools.effects.values())).toBeLessThanOrEqual(1);
-  }
-  await deliver(t.db, b, of.tenantId);
-  const sources = [...b.usage.values()].map((row) => row.source);
-  expect(new Set(sources).size).toBe(sources.length);
-});
+    const run = await b.module.runs.getRun(of.tenantId, crashed.run.id);
+    const steps = await b.module.runs.getSteps(of.tenantId, run.id);
+    expect(new Set(tools.asked).size).toBeLessThanOrEqual(1);
+    if (tool === 't_keep') {
+      expect(run.status).toBe('finished');
+      expect(new Set(tools.asked)).toEqual(new Set([steps[1]?.idempotencyKey]));
+    } else {
+      expect(run.status).toBe('needs_review');
+      expect([...tools.effects.values()]).toEqual(point === 'after-intent' || point === 'after-commit' ? [] : [1]);
+      const done = await b.module.runs.reviewRun(
+        of.tenantId,
+        run.id,
+        { decision: 'result', result: 'sent' },
+        testCause,
+      );
+      expect(done.status).toBe('queued');
+      await takeOver(b);
+      const last = await b.module.runs.getRun(of.tenantId, run.id);
+      expect(last.output?.text).toBe('Done: sent');
+      expect(Math.max(0, ...tools.effects.values())).toBeLessThanOrEqual(1);
+    }
+    await deliver(t.db, b, of.tenantId);
+    const sources = [...b.usage.values()].map((row) => row.source);
+    expect(new Set(sources).size).toBe(sources.length);
+  },
+);
 
 const kills = [
-  ...(['after-intent', 'after-effect', 'before-commit', 'after-commit'] as const).map((point) => ({ point, tool: 't_effect', wait: false })),
+  ...(['after-intent', 'after-effect', 'before-commit', 'after-commit'] as const).map((point) => ({
+    point,
+    tool: 't_effect',
+    wait: false,
+  })),
   { point: 'after-effect', tool: 't_keep', wait: true },
 ] as const;
 test.each(kills)('a process killed by SIGKILL $point of $tool: another goes on', async ({ point, tool, wait }) => {
@@ -272,7 +303,8 @@ test.each(kills)('a process killed by SIGKILL $point of $tool: another goes on',
   await stop();
   expect(run.status).toBe(tool === 't_keep' ? 'finished' : 'needs_review');
   expect(new Set(tools.asked).size).toBeLessThanOrEqual(1);
-  if (tool === 't_effect') expect(Math.max(0, ...tools.effects.values())).toBe(point === 'after-intent' || point === 'after-commit' ? 0 : 1);
+  if (tool === 't_effect')
+    expect(Math.max(0, ...tools.effects.values())).toBe(point === 'after-intent' || point === 'after-commit' ? 0 : 1);
 });
 
 test('a crash in the middle of a model step repeats the call, and bills it once', async () => {
@@ -318,7 +350,10 @@ test('a review may call the tool again with the same key, or end the run', async
   const h = house({ toolTimeoutMs: 2_000 });
   const of = await agentOf(h);
   Object.assign(tools, { mode: 'cut' });
-  const [one, two] = [await h.module.runs.runInForeground(ask(of, 'call:t_effect')), await h.module.runs.runInForeground(ask(of, 'call:t_effect'))];
+  const [one, two] = [
+    await h.module.runs.runInForeground(ask(of, 'call:t_effect')),
+    await h.module.runs.runInForeground(ask(of, 'call:t_effect')),
+  ];
   Object.assign(tools, { mode: 'ok' });
   await h.module.runs.reviewRun(of.tenantId, one.run.id, { decision: 'retry' }, testCause);
   await takeOver(h);
@@ -327,26 +362,44 @@ test('a review may call the tool again with the same key, or end the run', async
   expect(tools.effects.get(keys[1] as string)).toBe(2);
   const failed = await h.module.runs.reviewRun(of.tenantId, two.run.id, { decision: 'fail', note: 'no' }, testCause);
   expect(failed).toMatchObject({ status: 'failed', error: { code: 'review', detail: 'no' } });
-  await expect(h.module.runs.reviewRun(of.tenantId, two.run.id, { decision: 'retry' }, testCause)).rejects.toThrow(/does not need/);
+  await expect(h.module.runs.reviewRun(of.tenantId, two.run.id, { decision: 'retry' }, testCause)).rejects.toThrow(
+    /does not need/,
+  );
 });
 
 test('a call that needs a yes waits without a process, and goes on elsewhere', async () => {
   const [a, b] = [house(), house()];
   const of = await agentOf(a);
-  const first = await a.module.runs.runInForeground(ask(of, 'call:lintel_write {"method":"POST","path":"/v1/x","body":{}} then call:lintel_write {"method":"DELETE","path":"/v1/x"}'));
+  const first = await a.module.runs.runInForeground(
+    ask(
+      of,
+      'call:lintel_write {"method":"POST","path":"/v1/x","body":{}} then call:lintel_write {"method":"DELETE","path":"/v1/x"}',
+    ),
+  );
   expect(first.run.status).toBe('waiting');
   expect(a.apiCalls).toEqual([]);
   expect(await b.module.engine.claim(10)).toEqual([]);
   const [approval] = await b.module.approvals.pendingApprovals(of.tenantId, first.run.id);
-  expect(approval).toMatchObject({ tool: 'lintel_write', arguments: { method: 'POST', path: '/v1/x', body: {} }, status: 'pending' });
+  expect(approval).toMatchObject({
+    tool: 'lintel_write',
+    arguments: { method: 'POST', path: '/v1/x', body: {} },
+    status: 'pending',
+  });
   const yes = { approved: true, note: undefined };
-  const decided = await Promise.allSettled([1, 2].map(() => b.module.approvals.decideApproval(of.tenantId, approval?.id as string, yes, testCause)));
+  const decided = await Promise.allSettled(
+    [1, 2].map(() => b.module.approvals.decideApproval(of.tenantId, approval?.id as string, yes, testCause)),
+  );
   expect(decided.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected']);
   await takeOver(b);
   expect(b.apiCalls.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /v1/x']);
   expect(b.apiCalls[0]?.principal.id).toBe(of.principal.id);
   const [next] = await b.module.approvals.pendingApprovals(of.tenantId, first.run.id);
-  await a.module.approvals.decideApproval(of.tenantId, next?.id as string, { approved: false, note: 'too risky' }, testCause);
+  await a.module.approvals.decideApproval(
+    of.tenantId,
+    next?.id as string,
+    { approved: false, note: 'too risky' },
+    testCause,
+  );
   await takeOver(a);
   const run = await a.module.runs.getRun(of.tenantId, first.run.id);
   expect(run.output?.text).toMatch(/Done: 200 .*; A person refused this call; it was not made. They said: too risky/);
@@ -357,7 +410,9 @@ test('all calls of one step are asked about at once; nobody is asked about one t
   const h = house();
   const of = await agentOf(h, { tools: [{ tool: 'lintel' }] });
   const write = (path: string) => `call:lintel_write {"method":"POST","path":"${path}"}`;
-  const { run } = await h.module.runs.runInForeground(ask(of, `${write('/v1/a')}&call:lintel_write {"method":"EAT"}&${write('/v1/b')}`));
+  const { run } = await h.module.runs.runInForeground(
+    ask(of, `${write('/v1/a')}&call:lintel_write {"method":"EAT"}&${write('/v1/b')}`),
+  );
   const pending = await h.module.approvals.pendingApprovals(of.tenantId, run.id);
   expect(pending.map((each) => (each.arguments as { path: string }).path)).toEqual(['/v1/a', '/v1/b']);
   // The last first: steps are decided out of order.
@@ -390,14 +445,20 @@ test.each([
 test('the time guardrail stops a model call; waiting for people does not count', async () => {
   const h = house();
   const of = await agentOf(h, { guardrails: { maxSeconds: 1 } });
-  h.model.before = ({ abortSignal }) => new Promise((_, reject) => abortSignal?.addEventListener('abort', () => reject(abortSignal.reason)));
+  h.model.before = ({ abortSignal }) =>
+    new Promise((_, reject) => abortSignal?.addEventListener('abort', () => reject(abortSignal.reason)));
   const { run } = await h.module.runs.runInForeground(ask(of, 'hello'));
   expect(run).toMatchObject({ status: 'failed', error: { extra: { guardrail: 'maxSeconds' } } });
   delete h.model.before;
   const waiting = await h.module.runs.runInForeground(ask(of, 'call:lintel_write {"method":"POST","path":"/v1/x"}'));
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   const [approval] = await h.module.approvals.pendingApprovals(of.tenantId, waiting.run.id);
-  await h.module.approvals.decideApproval(of.tenantId, approval?.id as string, { approved: true, note: undefined }, testCause);
+  await h.module.approvals.decideApproval(
+    of.tenantId,
+    approval?.id as string,
+    { approved: true, note: undefined },
+    testCause,
+  );
   await takeOver(h);
   expect((await h.module.runs.getRun(of.tenantId, waiting.run.id)).status).toBe('finished');
 });
@@ -408,9 +469,15 @@ test('a spent budget fails a run; one that is only reserved lets a run in backgr
   h.quota.refuse = new Problem({ type: 'budget-spent', status: 402, title: 'spent' }, { extra: { limit: 'lim_1' } });
   const { run, problem } = await h.module.runs.runInForeground(ask(of, 'hello'));
   expect(problem).toBe(h.quota.refuse);
-  expect(run).toMatchObject({ status: 'failed', error: { code: 'budget-spent', status: 402, extra: { limit: 'lim_1' } } });
+  expect(run).toMatchObject({
+    status: 'failed',
+    error: { code: 'budget-spent', status: 402, extra: { limit: 'lim_1' } },
+  });
   expect(h.model.calls).toBe(0);
-  h.quota.refuse = new Problem({ type: 'budget-reserved', status: 429, title: 'reserved' }, { headers: { 'retry-after': '1' } });
+  h.quota.refuse = new Problem(
+    { type: 'budget-reserved', status: 429, title: 'reserved' },
+    { headers: { 'retry-after': '1' } },
+  );
   const queued = await h.module.runs.runInBackground(ask(of, 'hello'));
   await takeOver(h);
   expect((await h.module.runs.getRun(of.tenantId, queued.id)).status).toBe('queued');
@@ -429,20 +496,29 @@ test('a client that goes cancels its run; what the cut call used is kept', async
   const client = new AbortController();
   h.model.before = ({ abortSignal }) =>
     new Promise((_, reject) => {
-      abortSignal?.addEventListener('abort', () => reject(Object.assign(new Problem({ type: 'cancelled', status: 499, title: '' }), { used: { input_tokens: 7, output_tokens: 2 } })));
+      abortSignal?.addEventListener('abort', () =>
+        reject(
+          Object.assign(new Problem({ type: 'cancelled', status: 499, title: '' }), {
+            used: { input_tokens: 7, output_tokens: 2 },
+          }),
+        ),
+      );
       client.abort();
     });
   const { run } = await h.module.runs.runInForeground(ask(of, 'hello', { signal: client.signal }));
   expect(run).toMatchObject({ status: 'cancelled', tokens: 9 });
   await deliver(t.db, h, of.tenantId);
-  expect([...h.usage.values()]).toMatchObject([{ type: 'model.call', estimated: true, quantities: { input_tokens: 7 } }]);
+  expect([...h.usage.values()]).toMatchObject([
+    { type: 'model.call', estimated: true, quantities: { input_tokens: 7 } },
+  ]);
   expect(h.quota.open).toBe(0);
 });
 
 test('a run is cancelled wherever it is', async () => {
   const [a, b] = [house(), house()];
   const of = await agentOf(a);
-  a.model.before = ({ abortSignal }) => new Promise((_, reject) => abortSignal?.addEventListener('abort', () => reject(abortSignal.reason)));
+  a.model.before = ({ abortSignal }) =>
+    new Promise((_, reject) => abortSignal?.addEventListener('abort', () => reject(abortSignal.reason)));
   const first = a.module.runs.runInForeground(ask(of, 'hello'));
   const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
   // By another process: the holder hears of it with the next renewal of its lease.
@@ -453,17 +529,36 @@ test('a run is cancelled wherever it is', async () => {
   expect((await a.module.runs.cancelRun(of.tenantId, waiting.run.id, testCause)).status).toBe('cancelled');
   const { data } = await a.module.approvals.listApprovals(of.tenantId, {}, 10);
   expect(data.map((each) => each.status)).toEqual(['cancelled']);
-  await expect(a.module.approvals.decideApproval(of.tenantId, data[0]?.id as string, { approved: true, note: undefined }, testCause)).rejects.toThrow(/decided already|over/);
+  await expect(
+    a.module.approvals.decideApproval(
+      of.tenantId,
+      data[0]?.id as string,
+      { approved: true, note: undefined },
+      testCause,
+    ),
+  ).rejects.toThrow(/decided already|over/);
 });
 
 test('an agent asks another: one run each, usage of both counted, the price of a run once', async () => {
   const h = house();
   const of = await agentOf(h);
-  const boss = await h.module.agents.createAgent(of.tenantId, { name: 'boss', definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'agent/support' }] } }, testCause);
-  const { run } = await h.module.runs.runInForeground(ask({ ...of, agent: boss }, 'call:ask_support {"message":"hello"}'));
+  const boss = await h.module.agents.createAgent(
+    of.tenantId,
+    {
+      name: 'boss',
+      definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'agent/support' }] },
+    },
+    testCause,
+  );
+  const { run } = await h.module.runs.runInForeground(
+    ask({ ...of, agent: boss }, 'call:ask_support {"message":"hello"}'),
+  );
   expect(run).toMatchObject({ status: 'finished', output: { text: 'Done: You said: hello' }, tokens: 45 });
   const { data } = await h.module.runs.listRuns(of.tenantId, {}, 10);
-  expect(data.map((each) => [each.agentName, each.parentId === run.id])).toEqual([['support', true], ['boss', false]]);
+  expect(data.map((each) => [each.agentName, each.parentId === run.id])).toEqual([
+    ['support', true],
+    ['boss', false],
+  ]);
   await deliver(t.db, h, of.tenantId);
   expect([...h.usage.values()].filter((row) => row.type === 'agent.run')).toHaveLength(1);
   expect(h.quota.open).toBe(0);
@@ -472,12 +567,26 @@ test('an agent asks another: one run each, usage of both counted, the price of a
 test('a run waits while the run it asked waits for a person, and goes on after it', async () => {
   const [a, b] = [house(), house()];
   const of = await agentOf(a);
-  const boss = await a.module.agents.createAgent(of.tenantId, { name: 'boss', definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'agent/support' }] } }, testCause);
+  const boss = await a.module.agents.createAgent(
+    of.tenantId,
+    {
+      name: 'boss',
+      definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'agent/support' }] },
+    },
+    testCause,
+  );
   const inner = 'call:lintel_write {\\"method\\":\\"POST\\",\\"path\\":\\"/v1/x\\"}';
-  const { run } = await a.module.runs.runInForeground(ask({ ...of, agent: boss }, `call:ask_support {"message":"${inner}"}`));
+  const { run } = await a.module.runs.runInForeground(
+    ask({ ...of, agent: boss }, `call:ask_support {"message":"${inner}"}`),
+  );
   expect(run.status).toBe('waiting');
   const [approval] = (await a.module.approvals.listApprovals(of.tenantId, { status: 'pending' }, 10)).data;
-  await a.module.approvals.decideApproval(of.tenantId, approval?.id as string, { approved: true, note: undefined }, testCause);
+  await a.module.approvals.decideApproval(
+    of.tenantId,
+    approval?.id as string,
+    { approved: true, note: undefined },
+    testCause,
+  );
   await takeOver(b);
   await takeOver(b);
   expect((await b.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe('Done: Done: 200 {"ok":true}');
@@ -491,7 +600,14 @@ test('agents that ask in a circle are told so', async () => {
 });
 
 test('the worker takes queued runs and those of a silent node, a bounded number at a time', async () => {
-  const [a, b] = [house({ faults: (point) => { if (point === 'after-intent') throw new Error('crash'); } }), house({ concurrency: 2 })];
+  const [a, b] = [
+    house({
+      faults: (point) => {
+        if (point === 'after-intent') throw new Error('crash');
+      },
+    }),
+    house({ concurrency: 2 }),
+  ];
   const of = await agentOf(a);
   const lost = await a.module.runs.runInForeground(ask(of, 'call:t_keep'));
   await expire(lost.run);
@@ -524,12 +640,127 @@ test('a process that ends gives its runs in background back between two steps', 
   expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('finished');
 });
 
+test('a COMMIT whose answer is lost is not done again, at any of a run’s writes', async () => {
+  for (let lost = 1; lost <= 7; lost++) {
+    let writes = 0;
+    let losing = false;
+    const forgetful = new Proxy(t.db, {
+      get: (db, name) => {
+        if (name !== 'forTenant') return Reflect.get(db, name).bind?.(db) ?? Reflect.get(db, name);
+        return async (tenantId: string, work: Parameters<typeof db.forTenant>[1]) => {
+          const result = await db.forTenant(tenantId, work);
+          if (losing && ++writes === lost) throw new UnknownOutcome(new Error('gone'));
+          return result;
+        };
+      },
+    });
+    const h = agentHouse(forgetful);
+    houses.push(h);
+    const of = await agentOf(h);
+    losing = true;
+    const driven = await h.module.runs
+      .runInForeground(ask(of, 'call:t_effect {"body":{"n":1}}'))
+      .catch(() => undefined);
+    losing = false;
+    // The agent's version and its tools are read: nothing was done yet, the caller is told to come again.
+    if (lost === 1) expect(driven).toBeUndefined();
+    if (lost === 3) expect(driven?.problem?.kind.status).toBe(503);
+    if (lost === 1 || lost === 3) continue;
+    expect(driven?.run.status).toBe('finished');
+    const events = await eventsOf(t.db, of.tenantId);
+    const steps = events.filter((event) => event.type === 'agents.step.finished');
+    expect([lost, ...steps.map((event) => event.data?.['seq'])]).toEqual([lost, 0, 1, 2]);
+    expect(events.filter((event) => event.type === 'agents.run.finished')).toHaveLength(1);
+    expect([...tools.effects.values()]).toEqual([1]);
+    tools.effects.clear();
+  }
+});
+
+test('runs of a suspended tenant stand still in background', async () => {
+  let active = false;
+  const h = house({ isActive: () => active });
+  const of = await agentOf(h);
+  const run = await h.module.runs.runInBackground(ask(of, 'hello'));
+  await takeOver(h);
+  expect([(await h.module.runs.getRun(of.tenantId, run.id)).status, h.model.calls]).toEqual(['queued', 0]);
+  active = true;
+  await t.db.forTenant(of.tenantId, (tx) =>
+    tx.execute('UPDATE runs SET available_at = clock_timestamp() WHERE tenant_id = $1', [of.tenantId]),
+  );
+  await takeOver(h);
+  expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('finished');
+});
+
+test('a tool that does not listen to its signal is given up all the same', async () => {
+  const h = house({ toolTimeoutMs: 100, callApi: () => new Promise(() => undefined) });
+  const of = await agentOf(h);
+  const { run } = await h.module.runs.runInForeground(
+    ask(of, 'call:lintel_read {"path":"/v1/agents"}&call:lintel_read {"path":"/v1/stream?topics=runs"}'),
+  );
+  expect(run.output?.text).toMatch(/gave no answer.*; Event streams cannot be read/s);
+});
+
+test('random crashes among three engines: every run ends or needs review, no effect twice, each step billed once', async () => {
+  const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+  let state = seed;
+  // Mulberry32 (Ettinger 2017).
+  const random = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let x = Math.imul(state ^ (state >>> 15), 1 | state);
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+  };
+  let crashes = 0;
+  const faults = () => {
+    if (crashes < 40 && random() < 0.15) {
+      crashes++;
+      throw new Error('crash');
+    }
+  };
+  const engines = [house({ faults }), house({ faults }), house({ faults })] as const;
+  const of = await agentOf(engines[0]);
+  const texts = [
+    'call:t_keep {"body":{"n":1}} then call:t_effect {"body":{"n":2}}',
+    'call:clock then call:t_keep',
+    'hello',
+  ];
+  const runs = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => engines[0].module.runs.runInBackground(ask(of, texts[i % 3] as string))),
+  );
+  const states = async () =>
+    Promise.all(runs.map(async (run) => (await engines[0].module.runs.getRun(of.tenantId, run.id)).status));
+  try {
+    for (let round = 0; round < 60; round++) {
+      await Promise.all(engines.map((each) => takeOver(each)));
+      if ((await states()).every((each) => each === 'finished' || each === 'needs_review')) break;
+      // Crashed holders fall silent, and now and then one that is alive.
+      await Promise.all(runs.map((run) => expire(run)));
+    }
+    expect((await states()).filter((each) => each !== 'finished' && each !== 'needs_review')).toEqual([]);
+    expect(crashes).toBeGreaterThan(5);
+    for (const run of runs) {
+      for (const step of await engines[0].module.runs.getSteps(of.tenantId, run.id)) {
+        if (step.tool === 't_effect')
+          expect(tools.effects.get(step.idempotencyKey as string) ?? 0).toBeLessThanOrEqual(1);
+      }
+    }
+    await deliver(t.db, engines[0], of.tenantId);
+    const sources = [...engines[0].usage.values()].map((row) => row.source);
+    expect(new Set(sources).size).toBe(sources.length);
+    expect(engines.map((each) => each.quota.open)).toEqual([0, 0, 0]);
+  } catch (error) {
+    throw new Error(`SEED=${seed}`, { cause: error });
+  }
+});
+
 test('what PostgreSQL cannot hold in jsonb is replaced, not a failure', async () => {
   const h = house();
   const of = await agentOf(h);
   const { run } = await h.module.runs.runInForeground(ask(of, 'nul \0 and half \ud800 a pair'));
   expect(run.status).toBe('finished');
-  expect((await h.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe('You said: nul \ufffd and half \ufffd a pair');
+  expect((await h.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe(
+    'You said: nul \ufffd and half \ufffd a pair',
+  );
 });
 
 test('a key that is cut down to some agents may not call others', async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 
 import { readMessages, toOpenai } from './conversation.ts';
-import { toJson } from './json-text.ts';
 import { valueAt, withValueAt } from './json-pointer.ts';
+import { toJson } from './json-text.ts';
 import { eventsOf } from './sse-stream.ts';
 import { functionName, outcome } from './tool-functions.ts';
 import { checkArguments } from './validate-arguments.ts';
@@ -41,7 +41,9 @@ test('event streams are read however they are cut', async () => {
 test('jsonb text holds neither NUL nor half a pair, and leaves the rest alone', () => {
   const fine = { 'a\\u0000': '\\ud800 \\\\u0000', emoji: '😀' };
   expect(JSON.parse(toJson(fine))).toEqual(fine);
-  expect(JSON.parse(toJson({ 'k\0': ['\ud83d', { x: 'a\0b' }] }))).toEqual({ 'k\ufffd': ['\ufffd', { x: 'a\ufffdb' }] });
+  expect(JSON.parse(toJson({ 'k\0': ['\ud83d', { x: 'a\0b' }] }))).toEqual({
+    'k\ufffd': ['\ufffd', { x: 'a\ufffdb' }],
+  });
 });
 
 const schema = {
@@ -67,7 +69,9 @@ test.each([
 });
 
 test('a schema that cannot be read checks nothing', () => {
-  expect(checkArguments('{"a":1}', { type: 'object', properties: { a: { $ref: 'https://elsewhere.example/x' } } })).toHaveProperty('args');
+  expect(
+    checkArguments('{"a":1}', { type: 'object', properties: { a: { $ref: 'https://elsewhere.example/x' } } }),
+  ).toHaveProperty('args');
   expect(checkArguments('{"a":1}', { type: 'nonsense' })).toHaveProperty('args');
 });
 
@@ -83,8 +87,18 @@ test('names and results of tools are bounded', () => {
 test('conversations come and go in OpenAI form', () => {
   const messages = [
     { role: 'system', content: 'Be kind.' },
-    { role: 'user', content: [{ type: 'text', text: 'hi' }, { type: 'image_url', image_url: { url: 'https://x.example/a.png' } }] },
-    { role: 'assistant', content: '', tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: '{}' } }] },
+    {
+      role: 'user',
+      content: [
+        { type: 'text', text: 'hi' },
+        { type: 'image_url', image_url: { url: 'https://x.example/a.png' } },
+      ],
+    },
+    {
+      role: 'assistant',
+      content: '',
+      tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: '{}' } }],
+    },
     { role: 'tool', tool_call_id: '1', content: 'done' },
   ];
   expect(toOpenai(readMessages(messages, '/messages'))).toEqual(messages);
@@ -94,9 +108,14 @@ test.each([
   [[], '/messages'],
   [[{ role: 'robot', content: '' }], '/messages/0/role'],
   [[{ role: 'user' }], '/messages/0/content'],
-  [[{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }], '/messages/0/content/0'],
+  [
+    [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }],
+    '/messages/0/content/0',
+  ],
   [[{ role: 'tool', content: 'x' }], '/messages/0/tool_call_id'],
   [[{ role: 'assistant', tool_calls: [{ id: 'x' }] }], '/messages/0/tool_calls/0/function'],
 ])('wrong conversations are pointed at: %j', (messages, pointer) => {
-  expect(() => readMessages(messages, '/messages')).toThrow(expect.objectContaining({ details: expect.objectContaining({ errors: [expect.objectContaining({ pointer })] }) }));
+  expect(() => readMessages(messages, '/messages')).toThrow(
+    expect.objectContaining({ details: expect.objectContaining({ errors: [expect.objectContaining({ pointer })] }) }),
+  );
 });

@@ -30,8 +30,9 @@ export function callOwnApi(deps: {
       throw new Problem(problems.unauthenticated, { detail: 'The credential that began this run is no longer valid.' });
     const kind = principal.kind === 'key' ? 'key' : 'user';
     const now: Principal = { ...principal, roles: deps.rbac.manager.rolesOf(principal.tenantId, kind, principal.id) };
-    const answer = await acting.run(now, () =>
-      server.inject({
+    // Awaited inside: the injected request begins with its first "then", and must begin as this principal.
+    const answer = await acting.run(now, async () => {
+      const injected = await server.inject({
         method: method as NonNullable<InjectOptions['method']>,
         url: path,
         headers: {
@@ -39,8 +40,9 @@ export function callOwnApi(deps: {
           ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
         },
         ...(body === undefined ? {} : { payload: body as object }),
-      }),
-    );
+      });
+      return injected;
+    });
     return {
       status: answer.statusCode,
       body: answer.headers['content-type']?.toString().includes('json') ? answer.json() : answer.body,

@@ -61,6 +61,8 @@ export function createConnector(url: string, applicationName: string): Connector
     constructor() {
       super(settings(preferred));
       this.#first = preferred;
+      // Between two owners (just connected, handed out by the pool) nobody listens; a server that dies then must not end the process.
+      this.on('error', () => undefined);
     }
 
     // biome-ignore lint/suspicious/noExplicitAny: pg's overloads take a callback or return a promise

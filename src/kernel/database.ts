@@ -1,9 +1,9 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
 
 import type { Connector } from '#kernel/database-connector';
 import { toRow } from '#kernel/database-rows';
 import { requireUuid } from '#kernel/ids';
+import { currentJoint, runJoint } from '#kernel/joint';
 import { appendedIn, type Event } from '#kernel/log';
 import { Problem, problems } from '#kernel/problem';
 
@@ -66,13 +66,15 @@ export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && (retryable.has(code) || networkFaults.has(code))) return true;
-  return /Connection terminated|terminated unexpectedly|timeout exceeded when trying to connect|no writable/.test(
+  return /Connection terminated|terminated unexpectedly|not queryable|timeout exceeded when trying to connect|no writable/.test(
     error.message,
   );
 }
 
 /** True when the database cannot be reached at all (as opposed to a conflict that a retry mends). */
 export function isAway(error: unknown): boolean {
+  // pg's word for a statement that nobody answered.
+  if (error instanceof Error && error.message === 'Query read timeout') return true;
   return (
     isTransient(error) &&
     (error as { code?: unknown }).code !== '40001' &&
@@ -80,10 +82,10 @@ export function isAway(error: unknown): boolean {
   );
 }
 
-/** Thrown when COMMIT was sent and no answer came: it may or may not have taken effect. */
-export class UnknownOutcome extends Error {
+/** Thrown when COMMIT was sent and no answer came: it may or may not have taken effect. 503. */
+export class UnknownOutcome extends Problem {
   constructor(cause: unknown) {
-    super('The database went away during COMMIT.', { cause });
+    super(problems.unavailable, { detail: 'The database went away during COMMIT: the change may be made.', cause });
     this.name = 'UnknownOutcome';
   }
 }
@@ -132,14 +134,19 @@ export class Database implements Doors {
 
   /**
    * Runs work in one transaction that every door opened inside joins, one after the other: what a request changes and the
-   * record that it was made are kept together or not at all.
+   * record that it was made are kept together or not at all. The work runs once at most: it is a whole request.
    */
   async together<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
     const door = tenantDoor(tenantId);
-    return this.#transaction(door, (tx, client) => {
-      const joint: Joint = { tx, client, tail: Promise.resolve() };
-      return joints.run(joint, () => work(guarded(joint, door)));
-    });
+    let begun = false;
+    return this.#transaction(
+      door,
+      (tx, client) => {
+        begun = true;
+        return runJoint(tx, client, door, work);
+      },
+      () => !begun,
+    );
   }
 
   /** Runs after a commit of this process that appended events, before its caller goes on: a node sees its own writes. */
@@ -153,30 +160,21 @@ export class Database implements Doors {
   }
 
   #open<T>(door: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-    const joint = joints.getStore();
-    if (joint === undefined) return this.#transaction(door, work);
-    return inTurn(joint, async () => {
-      await joint.client.query(door);
-      // A savepoint, so that a refused statement (a unique conflict the caller handles) does not spoil the whole.
-      await joint.client.query('SAVEPOINT inner_door');
-      try {
-        const result = await joints.exit(() => work(joint.tx));
-        await joint.client.query('RELEASE SAVEPOINT inner_door');
-        return result;
-      } catch (error) {
-        await joint.client.query('ROLLBACK TO SAVEPOINT inner_door');
-        throw error;
-      }
-    });
+    const joint = currentJoint();
+    return joint === undefined ? this.#transaction(door, work) : joint.join(door, work);
   }
 
-  async #transaction<T>(prepare: string, work: (tx: Tx, client: pg.PoolClient) => Promise<T>): Promise<T> {
+  async #transaction<T>(
+    prepare: string,
+    work: (tx: Tx, client: pg.PoolClient) => Promise<T>,
+    mayRepeat: () => boolean = () => true,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#attempt(prepare, work);
       } catch (error) {
         if (isAway(error)) this.#reachable = false;
-        if (!isTransient(error) || attempt === 3) {
+        if (!isTransient(error) || attempt === 3 || !mayRepeat()) {
           throw isAway(error)
             ? new Problem(problems.unavailable, {
                 detail: 'The database cannot be reached.',
@@ -225,42 +223,12 @@ export class Database implements Doors {
   }
 }
 
-type Joint = { tx: Tx; client: pg.PoolClient; tail: Promise<unknown> };
-
-const joints = new AsyncLocalStorage<Joint>();
-
 function tenantDoor(tenantId: string): string {
   return `SET LOCAL ROLE lintel_app; SET LOCAL app.tenant_id = '${requireUuid(tenantId)}'`;
 }
 
 function serviceDoor(service: Service): string {
   return `SET LOCAL ROLE lintel_${service}`;
-}
-
-function inTurn<T>(joint: Joint, work: () => Promise<T>): Promise<T> {
-  const turn = joint.tail.then(work);
-  joint.tail = turn.catch(() => undefined);
-  return turn;
-}
-
-/** The outer transaction as its own work sees it: each statement first goes back through its own door. */
-function guarded(joint: Joint, door: string): Tx {
-  const through =
-    <A extends unknown[], T>(run: (...args: A) => Promise<T>) =>
-    (...args: A) =>
-      inTurn(joint, async () => {
-        await joint.client.query(door);
-        return run(...args);
-      });
-  const { tx } = joint;
-  return {
-    query: through(tx.query) as Tx['query'],
-    maybe: through(tx.maybe) as Tx['maybe'],
-    one: through(tx.one) as Tx['one'],
-    execute: through(tx.execute),
-    prepared: through(tx.prepared) as Tx['prepared'],
-    asService: through(tx.asService) as Tx['asService'],
-  };
 }
 
 function transactionOf(client: pg.PoolClient, door: string): Tx {
@@ -283,9 +251,16 @@ function transactionOf(client: pg.PoolClient, door: string): Tx {
     asService: async (service, work) => {
       const before = (await client.query("SELECT current_setting('role') AS role")).rows[0].role as string;
       await client.query(serviceDoor(service));
-      const result = await work(tx);
-      await client.query(/^lintel_[a-z_]+$/.test(before) ? `SET LOCAL ROLE ${before}` : door);
-      return result;
+      const back = () => client.query(/^lintel_[a-z_]+$/.test(before) ? `SET LOCAL ROLE ${before}` : door);
+      try {
+        const result = await work(tx);
+        await back();
+        return result;
+      } catch (error) {
+        // Refused where the transaction is spoilt; then its end undoes the role.
+        await back().catch(() => undefined);
+        throw error;
+      }
     },
   };
   return tx;

@@ -13,6 +13,16 @@ type Listener = (events: readonly Logged[]) => void | Promise<void>;
 
 const pollMs = 500;
 
+/** A node that had no answer for so long takes the database for away. */
+const silentMs = 2_000;
+
+/** A read without an answer is given up: its connection may be dead without knowing it. */
+const patienceMs = 4_000;
+
+const limit = 1_000;
+
+type Batch = { heartbeat: number; events: Logged[] };
+
 /**
  * Follows the log from its head in this process: wakes on the relay's notification, polls every 500 ms without it. Snapshots
  * and live streams listen here. Knows how fresh this node is: monotonic milliseconds since a heartbeat was last seen.
@@ -21,13 +31,14 @@ export class LogFollower {
   readonly #doors: Pick<Doors, 'forService'>;
   readonly #connector: Connector;
   readonly #log: Logger;
-  readonly #listeners: Listener[] = [];
+  readonly #listeners = new Set<Listener>();
   #seq = 0;
   #heartbeat = -1;
   #beatSeenAt = performance.now();
   #contactSince: number | undefined;
   #lastContactAt = performance.now();
   #stopped = false;
+  #woken = false;
   #wake: (() => void) | undefined;
   #running: Promise<void>[] = [];
 
@@ -42,10 +53,10 @@ export class LogFollower {
     return this.#seq;
   }
 
-  /** Called for every batch of events, in order; the next batch waits for the returned promise. */
+  /** Called for every batch of events, in order; the next batch waits for the returned promise. One that fails gets the batch again. */
   listen(listener: Listener): () => void {
-    this.#listeners.push(listener);
-    return () => this.#listeners.splice(this.#listeners.indexOf(listener), 1);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /**
@@ -54,9 +65,9 @@ export class LogFollower {
    */
   freshness(): { state: 'fresh' | 'stale' | 'away'; awayMs: number } {
     const now = performance.now();
-    const awayMs = this.#contactSince === undefined ? now - this.#lastContactAt : 0;
-    if (awayMs > 0) return { state: 'away', awayMs };
-    const reachableFor = now - (this.#contactSince as number);
+    const silence = now - this.#lastContactAt;
+    if (this.#contactSince === undefined || silence > silentMs) return { state: 'away', awayMs: silence };
+    const reachableFor = now - this.#contactSince;
     return { state: now - this.#beatSeenAt > 5_000 && reachableFor > 5_000 ? 'stale' : 'fresh', awayMs: 0 };
   }
 
@@ -66,49 +77,82 @@ export class LogFollower {
       tx.one<{ seq: number; heartbeat: number }>('SELECT seq, heartbeat FROM log_head'),
     );
     this.#seq = head.seq;
-    this.#contacted(head.heartbeat);
+    this.#answered();
+    this.#beat(head.heartbeat);
     this.#running = [this.#follow(), this.#hearWakeUps()];
   }
 
   /** Ends after the batch in hand. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#wake?.();
+    this.#wakeUp();
     await Promise.all(this.#running);
   }
 
-  #contacted(heartbeat: number): void {
+  /** Also heard while a batch is read: what was committed meanwhile is not in it. */
+  #wakeUp(): void {
+    this.#woken = true;
+    this.#wake?.();
+  }
+
+  #answered(): void {
     const now = performance.now();
+    if (now - this.#lastContactAt > silentMs) this.#contactSince = undefined;
     this.#lastContactAt = now;
     this.#contactSince ??= now;
-    if (heartbeat !== this.#heartbeat) {
-      this.#heartbeat = heartbeat;
-      this.#beatSeenAt = now;
-    }
+  }
+
+  #beat(heartbeat: number): void {
+    if (heartbeat === this.#heartbeat) return;
+    this.#heartbeat = heartbeat;
+    this.#beatSeenAt = performance.now();
   }
 
   async #follow(): Promise<void> {
+    let failures = 0;
     while (!this.#stopped) {
+      this.#woken = false;
       try {
         while (await this.#readBatch());
+        failures = 0;
       } catch (error) {
-        if (this.#contactSince !== undefined) this.#log.warn({ err: error }, 'the log cannot be read at the moment');
-        this.#contactSince = undefined;
+        this.#log[failures++ === 0 ? 'warn' : 'debug']({ err: error }, 'the log cannot be followed at the moment');
       }
       if (this.#stopped) return;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, pollMs);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      if (!this.#woken) await this.#pause();
     }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pollMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** True when there may be more. */
   async #readBatch(): Promise<boolean> {
-    const limit = 1_000;
+    let batch: Batch;
+    try {
+      batch = await inTime(this.#fetch());
+    } catch (error) {
+      this.#contactSince = undefined;
+      throw error;
+    }
+    this.#answered();
+    const { events, heartbeat } = batch;
+    if (events.length > 0) for (const listener of [...this.#listeners]) await listener(events);
+    const last = events.at(-1);
+    if (last !== undefined) this.#seq = last.seq;
+    // Fresh only after what the heartbeat vouches for has been applied.
+    if (events.length < limit) this.#beat(heartbeat);
+    return events.length === limit;
+  }
+
+  async #fetch(): Promise<Batch> {
     const rows = await this.#doors.forService('log_reader', (tx) =>
       tx.prepared<{ headSeq: number; heartbeat: number; seq: number | null; event: Event | null }>(
         'follow-log',
@@ -119,15 +163,7 @@ export class LogFollower {
     );
     const events: Logged[] = [];
     for (const row of rows) if (row.seq !== null && row.event !== null) events.push({ ...row.event, seq: row.seq });
-    for (const listener of this.#listeners) {
-      if (events.length > 0) await listener(events);
-    }
-    const last = events.at(-1);
-    if (last !== undefined) this.#seq = last.seq;
-    // Fresh only after what the heartbeat vouches for has been applied.
-    const heartbeat = rows[0]?.heartbeat ?? this.#heartbeat;
-    if (events.length < limit) this.#contacted(heartbeat);
-    return events.length === limit;
+    return { events, heartbeat: rows[0]?.heartbeat ?? this.#heartbeat };
   }
 
   async #hearWakeUps(): Promise<void> {
@@ -140,9 +176,9 @@ export class LogFollower {
       const stopped = setInterval(() => this.#stopped && void client.end().catch(() => undefined), 50);
       try {
         await client.connect();
-        client.on('notification', () => this.#wake?.());
+        client.on('notification', () => this.#wakeUp());
         await client.query(`LISTEN ${logChannel}`);
-        this.#wake?.();
+        this.#wakeUp();
         await gone;
       } catch {
         // Polling goes on without the wake-up channel.
@@ -153,4 +189,12 @@ export class LogFollower {
       if (!this.#stopped) await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
+}
+
+function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer for ${patienceMs} ms`)), patienceMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -14,6 +14,8 @@ import { runIdempotent } from '#kernel/idempotency';
 import { formatId, newId } from '#kernel/ids';
 import type { Logger } from '#kernel/logger';
 import { openaiProblemBody, Problem, problemBody, problems } from '#kernel/problem';
+import { requireStorable, requireStorableAddress } from '#kernel/storable-text';
+import { answerBrokenRequest, answerUnreadable, methodsByPath, noRoute } from '#kernel/stray-requests';
 import type { Answered } from '#kernel/telemetry';
 import { useValidators } from '#kernel/validators';
 
@@ -50,11 +52,21 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     bodyLimit: deps.maxBodyBytes,
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     genReqId: () => newId(),
-    requestTimeout: 0,
+    // For a request to come in whole; answers may take longer.
+    requestTimeout: 300_000,
     keepAliveTimeout: 75_000,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
+    return503OnClosing: false,
+    frameworkErrors: answerUnreadable,
+    clientErrorHandler: answerBrokenRequest,
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
+  });
+  const methodsOf = methodsByPath(app);
+  let closing = false;
+  app.addHook('preClose', (done) => {
+    closing = true;
+    done();
   });
   useValidators(app);
   keepRawBodies(app);
@@ -88,6 +100,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
       method: request.method,
       host: request.host,
     };
+    if (closing) return done(new Problem(problems.unavailable, { detail: 'This process is ending.' }));
     if (lintel === undefined) return done();
     try {
       const admission = enter(deps.steps, lintel, request.arrival, request);
@@ -104,14 +117,15 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
       done(error as Error);
     }
   });
+  app.addHook('preValidation', (request, _reply, done) => {
+    requireStorableAddress(request.url, request.query);
+    done();
+  });
   app.setErrorHandler((error, request, reply) => answerError(deps, error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    answerProblem(
-      new Problem(problems.notFound, { detail: `There is no ${request.method} ${request.url.split('?')[0]} here.` }),
-      request,
-      reply,
-    ),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] as string;
+    return answerProblem(noRoute(request.method, path, methodsOf(path)), request, reply);
+  });
   if (deps.onAnswer !== undefined) {
     const { onAnswer } = deps;
     app.addHook('onResponse', (request, reply, done) => {
@@ -142,6 +156,7 @@ function register(app: FastifyInstance, deps: ServerDeps, route: Route): void {
   app.route({
     method: route.method,
     url: route.path,
+    exposeHeadRoute: route.area === 'public' && route.method === 'GET',
     config: { lintel: route },
     ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
     schema: {
@@ -195,10 +210,21 @@ export function contextOf(request: FastifyRequest, reply: FastifyReply): Context
 function keepRawBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.decorateRequest('rawBody', undefined);
-  app.removeContentTypeParser('application/json');
+  app.removeContentTypeParser(['application/json', 'text/plain']);
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (request.routeOptions.config.lintel?.protocol !== undefined) request.rawBody = body as string;
-    void parse(request, body as string, done);
+    const text = body as string;
+    if (request.routeOptions.config.lintel?.protocol !== undefined) {
+      request.rawBody = text;
+      return void parse(request, text, done);
+    }
+    void parse(request, text, (error, value) => {
+      try {
+        if (error === null) requireStorable(value, text);
+        done(error, value);
+      } catch (problem) {
+        done(problem as Error);
+      }
+    });
   });
 }
 

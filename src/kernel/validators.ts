@@ -1,26 +1,35 @@
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type Options } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { FastifyInstance } from 'fastify';
 
 import { Problem, problems } from '#kernel/problem';
 
+type Validator = { (value: unknown): boolean; errors?: ErrorObject[] | null };
+
+/** A body of up to so many values is searched for every fault; of a larger one the first is told: it may hold millions. */
+const fewValues = 2_000;
+
 /** Validates bodies strictly and queries, params and headers with coercion; what is wrong becomes one problem with pointers. */
 export function useValidators(app: FastifyInstance): void {
-  const strict = addFormats.default(
-    new Ajv({
-      allErrors: true,
-      coerceTypes: false,
-      useDefaults: true,
-      removeAdditional: false,
-      strict: false,
-      discriminator: true,
-    }),
-  );
-  const coerced = addFormats.default(
-    new Ajv({ allErrors: true, coerceTypes: 'array', useDefaults: true, removeAdditional: false, strict: false }),
-  );
+  const common: Options = { useDefaults: true, removeAdditional: false, strict: false };
+  const first = addFormats.default(new Ajv({ ...common, discriminator: true }));
+  const every = addFormats.default(new Ajv({ ...common, discriminator: true, allErrors: true }));
+  const coerced = addFormats.default(new Ajv({ ...common, coerceTypes: 'array', allErrors: true }));
+  const bodyValidator = (schema: object): Validator => {
+    const check = first.compile(schema) as Validator;
+    let checkAll: Validator | undefined;
+    const validator: Validator = (value) => {
+      if (check(value)) return true;
+      validator.errors = check.errors ?? null;
+      if (!hasFewValues(value)) return false;
+      checkAll ??= every.compile(schema) as Validator;
+      if (!checkAll(value)) validator.errors = checkAll.errors ?? null;
+      return false;
+    };
+    return validator;
+  };
   app.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? strict : coerced).compile(schema as object),
+    httpPart === 'body' ? bodyValidator(schema as object) : (coerced.compile(schema as object) as Validator),
   );
   app.setSchemaErrorFormatter((errors, part) => {
     const places = (errors as unknown as ErrorObject[]).slice(0, 20).map((error) => placeOf(error, part));
@@ -49,4 +58,17 @@ function placeOf(error: ErrorObject, part: string): { pointer: string; detail: s
           ? `must be one of ${(error.params['allowedValues'] as unknown[]).join(', ')}`
           : (error.message ?? 'is not valid');
   return { pointer: `${base}${error.instancePath}${extra}`, detail };
+}
+
+function hasFewValues(value: unknown): boolean {
+  const open = [value];
+  for (let count = 0; open.length > 0; count++) {
+    if (count === fewValues) return false;
+    const next = open.pop();
+    if (typeof next !== 'object' || next === null) continue;
+    const members = Object.values(next);
+    if (members.length > fewValues) return false;
+    open.push(...members);
+  }
+  return true;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/clock';
 import type { Doors, Tx } from '#kernel/database';
+import { killPoint } from '#kernel/faults';
 import { idTime } from '#kernel/ids';
 
 import { type ChargeSink, type Entry, entryId } from './records.ts';
@@ -46,7 +47,9 @@ export class EntryCommitter {
     const { writer, epoch } = this.#numbering;
     const numbered = await this.#db.forService('usage_writer', async (tx) => {
       const marked = late === undefined ? entries : await this.#markLate(tx, entries, late.before);
-      return this.#write(tx, marked, late !== undefined);
+      const written = await this.#write(tx, marked, late !== undefined);
+      killPoint('call-before-commit');
+      return written;
     });
     // A batch that was given up meanwhile must not move the numbers of its successor.
     if (writer === this.#numbering.writer && epoch === this.#numbering.epoch) this.#numbering = numbered;

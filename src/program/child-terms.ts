@@ -6,6 +6,8 @@ export type ChildTerms = {
   baseUrl: string;
   /** Folder where this child keeps calls while the database is away. */
   spoolDir: string;
+  /** Spool folders that no process writes to any more, for background. */
+  idleSpools: string[];
   consoleDir: string;
 };
 

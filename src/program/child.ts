@@ -35,6 +35,7 @@ export async function runChild(env: NodeJS.ProcessEnv): Promise<void> {
     );
   });
   await app.start();
+  for (const folder of terms.idleSpools) await app.services.metering.metering.ingestSpool(folder);
   if (terms.role === 'front') await app.server?.listen({ host: terms.host, port: terms.port });
   process.send?.({ type: 'ready', nodeId: app.nodeId } satisfies ChildMessage);
 }

@@ -10,6 +10,8 @@ export type StartOptions = {
   dataDir: string;
   demo: boolean;
   workers: number;
+  /** Proxies whose X-Forwarded-* headers are believed, beside those of the environment. */
+  trustedProxy: readonly string[];
 };
 
 /** A wrong command line: printed as it is, without a stack. */
@@ -17,7 +19,7 @@ export class UsageError extends Error {}
 
 /** Reads the options of `start`; throws {@link UsageError} with what is wrong. */
 export function readOptions(args: readonly string[]): StartOptions {
-  let values: Record<string, string | boolean | undefined>;
+  let values: Record<string, string | boolean | string[] | undefined>;
   try {
     ({ values } = parseArgs({
       args: [...args],
@@ -29,14 +31,16 @@ export function readOptions(args: readonly string[]): StartOptions {
         'data-dir': { type: 'string', default: '.lintel' },
         'no-demo': { type: 'boolean', default: false },
         workers: { type: 'string', default: '1' },
+        'trusted-proxy': { type: 'string', multiple: true, default: [] },
       },
     }));
   } catch (error) {
     throw new UsageError(
-      `${(error as Error).message}\nOptions: --port N --host ADDRESS --data-dir FOLDER --no-demo --workers N|auto`,
+      `${(error as Error).message}\nOptions: --port N --host ADDRESS --data-dir FOLDER --no-demo --workers N|auto --trusted-proxy ADDRESS`,
     );
   }
   return {
+    trustedProxy: values['trusted-proxy'] as string[],
     port: values['port'] === undefined ? undefined : whole('--port', String(values['port']), 1, 65_535),
     host: String(values['host']),
     dataDir: resolve(String(values['data-dir'])),

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import cluster from 'node:cluster';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -41,14 +41,17 @@ export async function startChildren(parts: {
       port,
       baseUrl,
       spoolDir,
+      idleSpools: role === 'background' ? idleSpools(join(options.dataDir, 'spool'), options.workers) : [],
       consoleDir: join(consoleDir, 'dist'),
     };
     // The admin account stays with the supervisor.
-    const { DATABASE_ADMIN_URL: _, ...rest } = process.env;
+    const { DATABASE_ADMIN_URL: _, LINTEL_TRUSTED_PROXY: proxies, ...rest } = process.env;
+    const trusted = [...(proxies === undefined || proxies === '' ? [] : [proxies]), ...options.trustedProxy].join(',');
     return {
       ...rest,
       DATABASE_URL: premises.url,
       LINTEL_ROOT_KEY: premises.rootKey,
+      ...(trusted === '' ? {} : { LINTEL_TRUSTED_PROXY: trusted }),
       LINTEL_INTERNAL_CHILD: JSON.stringify(terms),
     };
   };
@@ -112,4 +115,13 @@ export async function startChildren(parts: {
       await background.drain();
     },
   };
+}
+
+/** Spool folders of an earlier start with more workers: nobody writes to them now, background takes in what they hold. */
+function idleSpools(folder: string, workers: number): string[] {
+  const used = new Set(['background', ...Array.from({ length: workers }, (_, index) => `front-${index + 1}`)]);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => !used.has(name))
+    .map((name) => join(folder, name));
 }

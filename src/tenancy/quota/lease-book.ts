@@ -75,8 +75,9 @@ export class LeaseBook {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { subjects, amounts, since: now, resolve, reject, timer: setTimeout(() => end(), waitMs) };
       const end = () => {
-        // A lease that was never read yet is no refusal: the first answer of a busy database may take longer.
-        const cold = this.#partsOf({ subjects, amounts }).some(({ lease }) => lease.unused === undefined);
+        // A limit not read yet, or a renewal under way, is no refusal: the answer of a busy database may take longer.
+        const unread = this.#partsOf({ subjects, amounts }).some(({ lease }) => lease.unused === undefined);
+        const cold = unread || !this.valid();
         if (cold && !this.#failing && this.#clock.monotonic() - now < coldMs) {
           waiter.timer = setTimeout(end, waitMs / 5);
           return;

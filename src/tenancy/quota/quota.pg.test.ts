@@ -8,6 +8,7 @@ import { callRecord, usageOf } from '#test/calls';
 import { type TestDatabase, testDatabase } from '#test/database';
 import { type QuotaNode, startNode } from '#test/quota-node';
 
+import type { Subjects } from './limits.ts';
 import type { NewLimit } from './quota-manager.ts';
 import type { Amounts, Reservation } from './reservation.ts';
 
@@ -60,12 +61,20 @@ async function refusal(work: () => unknown): Promise<Problem> {
   throw new Error('it was not refused');
 }
 
+/** Reserves as clients do that try again on 429: on a busy machine a lease asked back may take longer than one wait. */
+async function patiently(node: QuotaNode, subjects: Subjects, amount: number): Promise<Reservation> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await node.quota.reserve(subjects, tokens(amount));
+    } catch (error) {
+      if (!(error instanceof Problem) || error.kind.status !== 429 || tries === 40) throw error;
+    }
+  }
+}
+
 /** Uses an amount the way a call does: reserve, settle, commit. */
 async function call(node: QuotaNode, tenantId: string, reserve: number, use: number, keyId?: string): Promise<void> {
-  const reservation = await node.quota.reserve(
-    keyId === undefined ? { tenantId } : { tenantId, keyId },
-    tokens(reserve),
-  );
+  const reservation = await patiently(node, keyId === undefined ? { tenantId } : { tenantId, keyId }, reserve);
   const record = callRecord(tenantId);
   await node.metering.record({ call: record, usage: [usageOf(record)], charges: reservation.settle(tokens(use)) });
 }
@@ -164,8 +173,8 @@ describe('under many limits at once', () => {
     const committed = { tokens: 0, money: 0, calls: 0 };
     let open = 0;
     let mostOpen = 0;
-    const client = async (n: number) => {
-      for (let tries = 0; tries < 20; tries++) {
+    const client = async (n: number, patience: number) => {
+      for (let tries = 0; tries < patience; tries++) {
         const at = pick(nodes.length);
         const node = nodes[at] as QuotaNode;
         const lost = node === nodes[2] && n >= 150 && n % 10 === 0;
@@ -176,7 +185,7 @@ describe('under many limits at once', () => {
           reservation = await node.quota.reserve(subjects, amounts);
         } catch (error) {
           const status = error instanceof Problem ? error.kind.status : 500;
-          if (status === 402 || (status === 503 && node === nodes[2])) return;
+          if (status === 402) return;
           if (status !== 429) throw error;
           await pause(30 * random());
           continue;
@@ -201,13 +210,11 @@ describe('under many limits at once', () => {
         return;
       }
     };
-    await Promise.all(Array.from({ length: 300 }, (_, n) => client(n)));
-    const lost = nodes[2] as QuotaNode;
+    await Promise.all(Array.from({ length: 300 }, (_, n) => client(n, 20)));
+    const lost = nodes.pop() as QuotaNode;
     forget(lost);
     await lost.kill();
-    await Promise.all(
-      Array.from({ length: 100 }, (_, n) => client(n % 150)).map((each) => each.catch(() => undefined)),
-    );
+    await Promise.all(Array.from({ length: 100 }, (_, n) => client(n, 3)));
     expect(committed.calls, `seed ${seed}`).toBeGreaterThan(100);
     expect(mostOpen, `seed ${seed}`).toBeLessThanOrEqual(12);
     const { data } = await first.quota.getUsage(tenantId, {}, undefined, 50);
@@ -233,7 +240,7 @@ describe('refusals', () => {
     const tenantId = newId();
     const id = await limit(node, tenantId, { amount: '100' });
     await call(node, tenantId, 90, 90);
-    const problem = await refusal(() => node.quota.reserve({ tenantId }, tokens(20)));
+    const problem = await refusal(() => patiently(node, { tenantId }, 20));
     expect(problem.kind.status).toBe(402);
     expect(problem.kind.openai).toEqual({ type: 'insufficient_quota', code: 'insufficient_quota' });
     expect(problem.details.headers).toEqual({ 'x-should-retry': 'false' });
@@ -254,7 +261,7 @@ describe('refusals', () => {
     const node = await start();
     const tenantId = newId();
     await limit(node, tenantId, { amount: '100' });
-    const open = await node.quota.reserve({ tenantId }, tokens(80));
+    const open = await patiently(node, { tenantId }, 80);
     const problem = await refusal(() => node.quota.reserve({ tenantId }, tokens(50)));
     expect(problem.kind).toMatchObject({ status: 429, type: 'budget-reserved' });
     expect(problem.details.headers).toEqual({ 'retry-after': '1' });
@@ -272,29 +279,24 @@ describe('refusals', () => {
     await limit(node, tenantId, { amount: '1000' });
     await limit(node, tenantId, { scope: 'key', scopeId: keyId, amount: '100', window: 'month' });
     await call(node, tenantId, 100, 100, keyId);
-    const problem = await refusal(() => node.quota.reserve({ tenantId, keyId }, tokens(10)));
+    const problem = await refusal(() => patiently(node, { tenantId, keyId }, 10));
     expect(problem.details.extra).toMatchObject({ scope: 'key', window: 'month', remaining: '0' });
     // Nothing of the tenant's limit is lost by the refusal: all 900 can be used by others.
     for (let i = 0; i < 9; i++) await call(node, tenantId, 100, 100);
-    expect((await refusal(() => node.quota.reserve({ tenantId }, tokens(1)))).kind.status).toBe(402);
+    expect((await refusal(() => patiently(node, { tenantId }, 1))).kind.status).toBe(402);
   });
 
   test('concurrency slots of one limit are shared by the nodes and come back', async () => {
     const [a, b] = [await start(), await start()];
     const tenantId = newId();
     await limit(a, tenantId, { resource: 'concurrency', window: 'none', amount: '4' });
-    const held = await Promise.all(
-      [1, 2].flatMap(() => [a, b].map((node) => node.quota.reserve({ tenantId }, tokens(5)))),
-    );
+    const held = await Promise.all([1, 2].flatMap(() => [a, b].map((node) => patiently(node, { tenantId }, 5))));
     const problem = await refusal(() => b.quota.reserve({ tenantId }, tokens(5)));
     expect(problem.kind).toMatchObject({ status: 429, type: 'concurrency-limited' });
     // All slots of one node go to the other.
     held[0]?.release();
     held[2]?.settle(tokens(5));
-    const again = await Promise.all([
-      b.quota.reserve({ tenantId }, tokens(1)),
-      b.quota.reserve({ tenantId }, tokens(1)),
-    ]);
+    const again = [await patiently(b, { tenantId }, 1), await patiently(b, { tenantId }, 1)];
     expect((await refusal(() => a.quota.reserve({ tenantId }, tokens(5)))).kind.status).toBe(429);
     for (const each of [...held, ...again]) each.release();
   });
@@ -315,11 +317,12 @@ describe('leases', () => {
   });
 
   test('a lease is at most a quarter of an equal part of what remains', async () => {
+    await t.db.forService('lease_keeper', (tx) => tx.execute('UPDATE lease_holders SET ended = true'));
     const [a] = [await start(), await start()];
     const tenantId = newId();
     const id = await limit(a, tenantId, { amount: '80000' });
     await Promise.all(running.map(({ keeper }) => keeper.tick()));
-    (await a.quota.reserve({ tenantId }, tokens(10))).release();
+    (await patiently(a, { tenantId }, 10)).release();
     const row = await t.db.forService('lease_keeper', (tx) =>
       tx.one<{ granted: number }>('SELECT granted FROM leases WHERE limit_id = $1', [id]),
     );
@@ -327,12 +330,14 @@ describe('leases', () => {
   });
 
   test('what one node holds free is asked back for another', async () => {
-    const [a, b] = [await start(), await start()];
+    // Its clock stands still, so that nothing is given back for lying idle.
+    const clock = new TestClock(Temporal.Now.instant().toString(), 'test');
+    const [a, b] = [await start({ clock }), await start()];
     const tenantId = newId();
     await limit(a, tenantId, { amount: '100' });
     // `a` is left with 60 free after this.
-    (await a.quota.reserve({ tenantId }, tokens(60))).release();
-    expect((await b.quota.reserve({ tenantId }, tokens(90))).reserved.tokens).toBe(90n);
+    (await patiently(a, { tenantId }, 60)).release();
+    expect((await patiently(b, { tenantId }, 90)).reserved.tokens).toBe(90n);
   });
 
   test('a lost node blocks what it reserved until its leases expire; then only what it did not use returns', async () => {
@@ -340,15 +345,15 @@ describe('leases', () => {
     const tenantId = newId();
     const id = await limit(a, tenantId, { amount: '100' });
     await call(a, tenantId, 30, 30);
-    await a.quota.reserve({ tenantId }, tokens(50));
+    await patiently(a, { tenantId }, 50);
     await a.kill();
     forget(a);
     expect((await refusal(() => b.quota.reserve({ tenantId }, tokens(60)))).kind.status).toBe(429);
     // As if the ten seconds of its lease were over in the database.
     await expire(a.book.holder.id);
     await b.keeper.tick();
-    (await b.quota.reserve({ tenantId }, tokens(70))).release();
-    expect((await refusal(() => b.quota.reserve({ tenantId }, tokens(71)))).kind.status).toBe(402);
+    (await patiently(b, { tenantId }, 70)).release();
+    expect((await refusal(() => patiently(b, { tenantId }, 71))).kind.status).toBe(402);
     expect(await used(tenantId, id)).toBe(30);
   });
 
@@ -356,10 +361,10 @@ describe('leases', () => {
     const [a, b] = [await start({ ticking: false }), await start({ ticking: false })];
     const tenantId = newId();
     const id = await limit(a, tenantId, { amount: '100' });
-    const open = await a.quota.reserve({ tenantId }, tokens(40));
+    const open = await patiently(a, { tenantId }, 40);
     await expire(a.book.holder.id);
     await b.keeper.tick();
-    (await b.quota.reserve({ tenantId }, tokens(100))).release();
+    (await patiently(b, { tenantId }, 100)).release();
     const before = a.book.holder.id;
     await a.keeper.tick();
     expect(a.book.holder.id).not.toBe(before);
@@ -367,7 +372,7 @@ describe('leases', () => {
     await a.metering.record({ call: record, usage: [], charges: open.settle(tokens(40)) });
     expect(await used(tenantId, id)).toBe(40);
     await b.keeper.tick();
-    expect((await refusal(() => a.quota.reserve({ tenantId }, tokens(61)))).kind.status).toBe(402);
+    expect((await refusal(() => patiently(a, { tenantId }, 61))).kind.status).toBe(402);
   });
 
   test('the holder stops before the database would end its leases', async () => {
@@ -375,7 +380,7 @@ describe('leases', () => {
     const node = await start({ clock, staleGraceSeconds: 60, ticking: false });
     const tenantId = newId();
     await limit(node, tenantId, { amount: '1000' });
-    (await node.quota.reserve({ tenantId }, tokens(10))).release();
+    (await patiently(node, { tenantId }, 10)).release();
     clock.advance({ seconds: 64 });
     expect(node.quota.reserve({ tenantId }, tokens(10))).not.toBeInstanceOf(Promise);
     clock.advance({ seconds: 2 });
@@ -416,10 +421,10 @@ describe('windows and changes', () => {
     const tenantId = newId();
     const node = await start({ clock, ticking: false, zones: new Map([[tenantId, 'Asia/Shanghai']]) });
     const id = await limit(node, tenantId, { amount: '100' });
-    const across = await node.quota.reserve({ tenantId }, tokens(100));
+    const across = await patiently(node, { tenantId }, 100);
     expect((await refusal(() => node.quota.reserve({ tenantId }, tokens(1)))).kind.status).toBe(429);
     clock.advance({ seconds: 31 });
-    (await node.quota.reserve({ tenantId }, tokens(100))).release();
+    (await patiently(node, { tenantId }, 100)).release();
     const record = callRecord(tenantId);
     await node.metering.record({ call: record, usage: [], charges: across.settle(tokens(100)) });
     const rows = await t.db.forService('lease_keeper', (tx) =>
@@ -438,7 +443,7 @@ describe('windows and changes', () => {
     await limit(a, tenantId, { amount: '100' });
     await call(a, tenantId, 100, 100);
     zones.set(tenantId, 'Asia/Shanghai');
-    expect((await refusal(() => b.quota.reserve({ tenantId }, tokens(1)))).kind.status).toBe(402);
+    expect((await refusal(() => patiently(b, { tenantId }, 1))).kind.status).toBe(402);
   });
 
   test('a limit made, raised, lowered, switched off and deleted in mid-flight', async () => {
@@ -446,7 +451,7 @@ describe('windows and changes', () => {
     const nodes = [a, b];
     const tenantId = newId();
     const refresh = () => Promise.all(nodes.map(({ snapshots }) => snapshots.loadAll()));
-    const early = await a.quota.reserve({ tenantId }, tokens(500));
+    const early = await patiently(a, { tenantId }, 500);
     const id = await limit(a, tenantId, { amount: '100' });
     // Let in before there was a limit: counted nowhere, and no harm.
     expect(early.settle(tokens(500))).toEqual([]);
@@ -454,7 +459,7 @@ describe('windows and changes', () => {
     await a.quota.updateQuota(tenantId, id, { amount: '200' }, 'platform', cause);
     await refresh();
     await call(b, tenantId, 120, 100);
-    const open = await a.quota.reserve({ tenantId }, tokens(40));
+    const open = await patiently(a, { tenantId }, 40);
     await a.quota.updateQuota(tenantId, id, { amount: '180' }, 'platform', cause);
     await refresh();
     expect((await refusal(() => b.quota.reserve({ tenantId }, tokens(20)))).kind.status).toBe(429);
@@ -462,14 +467,14 @@ describe('windows and changes', () => {
     await call(b, tenantId, 20, 20);
     await a.quota.updateQuota(tenantId, id, { enabled: false }, 'platform', cause);
     await refresh();
-    (await a.quota.reserve({ tenantId }, tokens(5_000))).release();
+    (await patiently(a, { tenantId }, 5_000)).release();
     await a.quota.updateQuota(tenantId, id, { enabled: true }, 'platform', cause);
     await refresh();
-    expect((await refusal(() => a.quota.reserve({ tenantId }, tokens(20)))).kind.status).toBe(402);
-    const last = await a.quota.reserve({ tenantId }, tokens(10));
+    expect((await refusal(() => patiently(a, { tenantId }, 20))).kind.status).toBe(402);
+    const last = await patiently(a, { tenantId }, 10);
     await a.quota.deleteQuota(tenantId, id, 'platform', cause);
     // `b` has not heard of it yet: what the database says counts.
-    expect((await b.quota.reserve({ tenantId }, tokens(25))).reserved.tokens).toBe(25n);
+    expect((await patiently(b, { tenantId }, 25)).reserved.tokens).toBe(25n);
     const record = callRecord(tenantId);
     await a.metering.record({ call: record, usage: [], charges: last.settle(tokens(10)) });
     expect((await a.metering.getCall(tenantId, record.id)).id).toBe(record.id);
@@ -483,7 +488,7 @@ describe('windows and changes', () => {
     expect(a.quota.reserve({ tenantId }, tokens(1))).not.toBeInstanceOf(Promise);
     await b.quota.updateQuota(tenantId, id, { amount: '100' }, 'platform', cause);
     await a.snapshots.loadAll();
-    expect((await refusal(() => a.quota.reserve({ tenantId }, tokens(1)))).kind.status).toBe(402);
+    expect((await refusal(() => patiently(a, { tenantId }, 1))).kind.status).toBe(402);
   });
 
   test('tenants set limits of keys and agents, operators all; no two of a kind; another tenant sees 404', async () => {

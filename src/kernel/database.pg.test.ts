@@ -1,0 +1,104 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { Database } from '#kernel/database';
+import { newId } from '#kernel/ids';
+import { type TestDatabase, testDatabase } from '#test/database';
+
+let database: TestDatabase;
+let db: Database;
+let admin: pg.Client;
+const tenant = newId();
+
+beforeAll(async () => {
+  database = await testDatabase();
+  db = new Database({ connector: database.connector, poolSize: 2 });
+  admin = new pg.Client({ connectionString: database.adminUrl });
+  await admin.connect();
+});
+
+afterAll(async () => {
+  await db.close();
+  await admin.end();
+  await database.close();
+});
+
+const who = 'SELECT current_user::text AS role, txid_current()::text AS id';
+type Who = { role: string; id: string };
+
+test('doors inside a joint transaction take turns in it, each in its own role', async () => {
+  const [outer, inner, again] = await db.together(tenant, async (tx) => {
+    const first = tx.one<Who>(who);
+    const second = db.forService('directory', (each) => each.one<Who>(who));
+    const third = tx.one<Who>(who);
+    return Promise.all([first, second, third]);
+  });
+  expect([outer.role, inner.role, again.role]).toEqual(['lintel_app', 'lintel_directory', 'lintel_app']);
+  expect(new Set([outer.id, inner.id, again.id]).size).toBe(1);
+});
+
+test('a door that is still open when the joint work returns belongs to the transaction; a later one does not', async () => {
+  let late: Promise<Who> | undefined;
+  let go: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let unawaited: Promise<Who> | undefined;
+  const joint = await db.together(tenant, async (tx) => {
+    late = gate.then(() => db.forService('directory', (each) => each.one<Who>(who)));
+    unawaited = db.forService('directory', async (each) => {
+      await each.query('SELECT pg_sleep(0.05)');
+      return each.one<Who>(who);
+    });
+    return tx.one<Who>(who);
+  });
+  expect((await unawaited)?.id).toBe(joint.id);
+  // The connection of the joint transaction is another's now: work left behind must not speak on it.
+  await db.forTenant(tenant, async (tx) => {
+    const mine = await tx.one<Who>(who);
+    go();
+    const theirs = (await late) as Who;
+    expect(theirs.role).toBe('lintel_directory');
+    expect(theirs.id).not.toBe(mine.id);
+    expect((await tx.one<Who>(who)).role).toBe('lintel_app');
+  });
+});
+
+test('work as a service that fails leaves the role it came from', async () => {
+  const after = await db.forTenant(tenant, async (tx) => {
+    await tx
+      .asService('directory', async () => {
+        throw new Error('no');
+      })
+      .catch(() => undefined);
+    return tx.one<Who>(who);
+  });
+  expect(after.role).toBe('lintel_app');
+});
+
+test('work of a joint transaction runs once, whatever happens to the connection', async () => {
+  let runs = 0;
+  const broken = db.together(tenant, async (tx) => {
+    runs++;
+    const { pid } = await tx.one<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await admin.query('SELECT pg_terminate_backend($1)', [pid]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return tx.one<Who>(who);
+  });
+  await expect(broken).rejects.toMatchObject({ kind: { status: 503 } });
+  expect(runs).toBe(1);
+});
+
+test('a connection lost between two statements is tried again, as one lost inside a statement is', async () => {
+  let runs = 0;
+  const found = await db.forTenant(tenant, async (tx) => {
+    const { pid } = await tx.one<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    if (++runs === 1) {
+      await admin.query('SELECT pg_terminate_backend($1)', [pid]);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return tx.one<Who>(who);
+  });
+  expect(runs).toBe(2);
+  expect(found.role).toBe('lintel_app');
+});
