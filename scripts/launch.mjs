@@ -27,6 +27,8 @@ const commands = {
 const checks = [
   { name: 'Biome', run: ['node_modules/@biomejs/biome/bin/biome', 'check'] },
   { name: 'TypeScript', run: ['node_modules/typescript/bin/tsc', '--noEmit'] },
+  { name: 'TypeScript (console)', run: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'console'] },
+  { name: 'TypeScript (sdk)', run: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'sdk'] },
   { name: 'knip', run: ['node_modules/knip/bin/knip.js'] },
 ];
 

@@ -60,8 +60,8 @@ export async function startTestApp(
     ...options,
   });
   await app.start();
-  await app.server?.listen({ host: '127.0.0.1', port: 0 });
-  const url = `http://127.0.0.1:${(app.server?.server.address() as AddressInfo).port}`;
+  await app.server.listen({ host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;
   const { tenancy, auth, billing } = app.services;
   await billing.plans.ensureDefaultPlans(systemCause('test'));
   const operator = await auth.firstOperator('operator@example.com');
