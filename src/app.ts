@@ -30,9 +30,9 @@ import { createAuthModule, inProcessHasher } from '#security/auth';
 import { createRbacModule } from '#security/rbac';
 import { createTenancyModule } from '#tenancy';
 import { createQuotaModule } from '#tenancy/quota';
-import { actingPrincipal, callOwnApi } from './app/call-own-api.ts';
+import { callOwnApi } from './app/call-own-api.ts';
 import { type AppConfig, allSettings, readAppConfig } from './app/config.ts';
-import { freshStep } from './app/freshness.ts';
+import { frontDoorSteps } from './app/front-door-steps.ts';
 import { gatewayPorts } from './app/gateway-ports.ts';
 import { Lifecycle } from './app/lifecycle.ts';
 import type { AppOptions } from './app/options.ts';
@@ -236,18 +236,16 @@ export async function createApp(options: AppOptions) {
   const routes = [...health, ...modules.flatMap((module) => module.routes ?? [])];
   const server: FastifyInstance = await createServer({
     routes,
-    steps: {
-      fresh: freshStep(follower, config.LINTEL_STALE_GRACE_SECONDS),
-      authenticate: (arrival) => actingPrincipal() ?? auth.authenticate(arrival),
-      admitTenant: (principal) => tenancy.admit(principal),
-      authorize: (principal, permission, area) => rbac.decide(principal, permission, area),
-      rateLimit: (principal) =>
-        quota.quota.takeRequest({
-          tenantId: principal.tenantId,
-          ...(principal.kind === 'key' ? { keyId: principal.id } : {}),
-        }),
-      refused: (refusal) => audit.refused(refusal),
-    },
+    steps: frontDoorSteps({
+      follower,
+      staleGraceSeconds: config.LINTEL_STALE_GRACE_SECONDS,
+      auth,
+      tenancy,
+      rbac,
+      quota: quota.quota,
+      audit,
+      metering: metering.metering,
+    }),
     database: db,
     log,
     maxBodyBytes: config.LINTEL_MAX_BODY_BYTES,

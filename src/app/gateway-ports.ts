@@ -56,6 +56,7 @@ export function gatewayPorts(deps: {
     limited: (subjects) => quota.limited(subjects),
     reserve: (subjects, amounts) => quota.reserve(subjects, amounts),
     record: (entry) => deps.metering.record(entry),
+    refuse: (call) => deps.metering.refuse(call),
     isDemo: (tenantId) => tenancy.tenants.get(tenantId)?.demo ?? false,
   };
   return { ports, close: () => direct.close() };

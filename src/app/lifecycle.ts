@@ -78,6 +78,7 @@ export class Lifecycle {
   /** Takes no more calls, lets those under way end, and closes everything in reverse order. */
   async close(): Promise<void> {
     this.#draining = true;
+    for (const module of this.#parts.modules) module.drain?.();
     await this.#parts.server?.close();
     for (const stop of this.#stops.splice(0).reverse()) await stop();
     await this.#parts.closeOutside();

@@ -16,7 +16,8 @@ export type RateDecision = {
 
 /** What a step knows of the request. */
 export type Arrival = {
-  readonly requestId: string;
+  /** Outside id; that of an earlier request where a coalesced record stands for this one. */
+  requestId: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly ip: string;
   readonly secure: boolean;
@@ -34,7 +35,10 @@ export type FrontDoorSteps = {
   admitTenant(principal: Principal): { demo: boolean; locale: string };
   authorize(principal: Principal, permission: string | null, area: 'tenant' | 'platform'): Decision;
   rateLimit(principal: Principal): RateDecision | undefined;
-  /** Told of every refusal, for the audit log (coalesced there). */
+  /**
+   * Told of every refusal, for the audit log or, on routes of calls, the calls (both coalesce them). May answer with the id of the
+   * request whose record stands for this one too.
+   */
   refused(refusal: {
     requestId: string;
     step: string;
@@ -42,7 +46,9 @@ export type FrontDoorSteps = {
     principal: Principal | undefined;
     arrival: Arrival;
     operationId: string;
-  }): void;
+    route: Route;
+    trace: TraceStep[];
+  }): string | undefined;
 };
 
 /** What the front door found out: stands on the request from its first hook on. */
@@ -86,14 +92,11 @@ export function enter(
   };
   const refuse = (step: string, error: unknown): never => {
     if (error instanceof Problem) {
-      steps.refused({
-        requestId: arrival.requestId,
-        step,
-        problem: error,
-        principal: admission.principal,
-        arrival,
-        operationId: route.operationId,
-      });
+      const { principal, trace } = admission;
+      const { requestId } = arrival;
+      const { operationId } = route;
+      const told = steps.refused({ requestId, step, problem: error, principal, arrival, operationId, route, trace });
+      arrival.requestId = told ?? requestId;
     }
     throw error;
   };

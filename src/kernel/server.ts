@@ -13,6 +13,7 @@ import type { Context, Principal, Route } from '#kernel/http';
 import { runIdempotent } from '#kernel/idempotency';
 import { formatId, newId } from '#kernel/ids';
 import type { Logger } from '#kernel/logger';
+import { withProblems } from '#kernel/openapi-problems';
 import { openaiProblemBody, Problem, problemBody, problems } from '#kernel/problem';
 import { requireStorable, requireStorableAddress } from '#kernel/storable-text';
 import { answerBrokenRequest, answerUnreadable, methodsByPath, noRoute } from '#kernel/stray-requests';
@@ -64,13 +65,18 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   });
   const methodsOf = methodsByPath(app);
   let closing = false;
+  const watching = new Set<FastifyReply>();
   app.addHook('preClose', (done) => {
     closing = true;
+    // A stream that answers a GET only shows what happens elsewhere: it would hold the end up for as long as someone looks.
+    for (const { sent, raw } of watching) if (sent && !raw.writableEnded) raw.destroy();
     done();
   });
   useValidators(app);
   keepRawBodies(app);
   await app.register(swagger, {
+    transformObject: (made) =>
+      withProblems('openapiObject' in made ? made.openapiObject : made.swaggerObject, openaiOperations(deps.routes)) as never,
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -102,6 +108,10 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     };
     if (closing) return done(new Problem(problems.unavailable, { detail: 'This process is ending.' }));
     if (lintel === undefined) return done();
+    if (request.method === 'GET') {
+      watching.add(reply);
+      reply.raw.once('close', () => watching.delete(reply));
+    }
     try {
       const admission = enter(deps.steps, lintel, request.arrival, request);
       if (admission instanceof Promise) {
@@ -273,10 +283,15 @@ function answerError(deps: ServerDeps, error: unknown, request: FastifyRequest, 
 function answerProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { requestId } = request.arrival;
   const openai = request.routeOptions.config.lintel?.protocol === 'openai';
+  reply.header('x-request-id', requestId);
   if (problem.details.headers !== undefined) reply.headers(problem.details.headers);
   return reply
     .code(problem.kind.status)
     .header('content-type', openai ? 'application/json; charset=utf-8' : 'application/problem+json; charset=utf-8')
     .serializer((body: unknown) => JSON.stringify(body))
     .send(openai ? openaiProblemBody(problem, requestId) : problemBody(problem, requestId));
+}
+
+function openaiOperations(routes: readonly Route[]): ReadonlySet<string> {
+  return new Set(routes.filter(({ protocol }) => protocol === 'openai').map(({ operationId }) => operationId));
 }

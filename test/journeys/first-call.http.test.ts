@@ -73,3 +73,44 @@ test('the built-in router is a model like any other: tools, streams, price 0', a
   for await (const chunk of stream) name += chunk.choices[0]?.delta.tool_calls?.[0]?.function?.name ?? '';
   expect(name).toBe('weather');
 });
+
+test('refused calls are rows of calls, coalesced: the first has its own, the rest of the second a count', async () => {
+  const key = await acme.keyOf('viewer');
+  const ask = () =>
+    t.call(key, 'POST', '/v1/chat/completions', { model: 'double/double', messages: [{ role: 'user', content: 'x' }] });
+  const answers = await Promise.all(Array.from({ length: 20 }, ask));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([403]));
+  expect(new Set(answers.map(({ headers }) => headers.get('x-request-id'))).size).toBeLessThanOrEqual(2);
+  for (const { headers, body } of answers) expect(body['requestId']).toBe(headers.get('x-request-id'));
+  const limited = await acme.keyOf('developer');
+  const id = (await t.call(acme.key, 'GET', '/v1/api-keys?limit=1')).body['data'][0]['id'];
+  const made = await t.call(acme.key, 'POST', '/v1/limits', {
+    scope: 'key',
+    scopeId: id,
+    resource: 'requests',
+    window: 'second',
+    amount: '1',
+  });
+  expect(made.status, made.text).toBe(201);
+  const rates = await Promise.all(
+    Array.from({ length: 10 }, () =>
+      t.call(limited, 'POST', '/v1/chat/completions', {
+        model: 'double/double',
+        messages: [{ role: 'user', content: 'x' }],
+      }),
+    ),
+  );
+  expect(rates.filter(({ status }) => status === 429).length).toBeGreaterThan(5);
+  await expect
+    .poll(
+      async () => {
+        const { body } = await t.call(acme.key, 'GET', '/v1/calls?status=refused');
+        const rows = body['data'] as { httpStatus: number; requests: number }[];
+        const sum = (status: number) =>
+          rows.filter(({ httpStatus }) => httpStatus === status).reduce((all, { requests }) => all + requests, 0);
+        return [sum(403), sum(429)];
+      },
+      { timeout: 5_000 },
+    )
+    .toEqual([20, rates.filter(({ status }) => status === 429).length]);
+});

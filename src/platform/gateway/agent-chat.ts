@@ -17,9 +17,9 @@ export type AgentsPort = Pick<AgentsModule, 'chat' | 'resolve' | 'list'>;
 /** Agents behind OpenAI's protocol: one chat completion is one foreground run of `agent/<name>[@version]`. */
 export class AgentChat implements AgentCalls {
   readonly #agents: AgentsPort;
-  readonly #ports: Pick<GatewayPorts, 'authorize' | 'record' | 'isDemo'>;
+  readonly #ports: Pick<GatewayPorts, 'authorize' | 'record' | 'refuse' | 'isDemo'>;
 
-  constructor(deps: { agents: AgentsPort; ports: Pick<GatewayPorts, 'authorize' | 'record' | 'isDemo'> }) {
+  constructor(deps: { agents: AgentsPort; ports: Pick<GatewayPorts, 'authorize' | 'record' | 'refuse' | 'isDemo'> }) {
     this.#agents = deps.agents;
     this.#ports = deps.ports;
   }

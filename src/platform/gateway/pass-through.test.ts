@@ -108,6 +108,10 @@ beforeAll(async () => {
       if (failRecord) throw new Problem({ type: 'unavailable', status: 503, title: 'no' });
       records.push(call);
     },
+    refuse: (call) => {
+      records.push(call);
+      return call.id;
+    },
     isDemo: () => false,
   };
   const steps: FrontDoorSteps = {

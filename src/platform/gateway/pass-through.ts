@@ -1,3 +1,4 @@
+import { killPoint } from '#kernel/faults';
 import type { Context } from '#kernel/http';
 import { parseDecimal, toMicros } from '#kernel/money';
 import { invalidInput, Problem } from '#kernel/problem';
@@ -74,6 +75,7 @@ export class PassThrough {
       held = reserved instanceof Promise ? await reserved : reserved;
       draft.reserved = { tokens: Number(plan.amounts.tokens), money: plan.price?.amount ?? null };
       draft.step('reserve', 'pass', held.detail());
+      killPoint('call-after-intent');
       const answered = await sendUpstream(this.#ports, draft, target, {
         path,
         body: (each) => upstreamBody(text, members, body, each, plan.fillCap),
@@ -192,6 +194,7 @@ export class PassThrough {
 
   /** Settles what was used and records the call; returns its price. */
   async #finish(context: Context, draft: CallDraft, held: Held, outcome: Outcome): Promise<CallEnd> {
+    killPoint('call-after-effect');
     const target = draft.target as Target;
     const { quantities } = outcome;
     const used = Object.keys(quantities).length > 0;
@@ -213,6 +216,7 @@ export class PassThrough {
     draft.step('settle', 'pass', { quantities, price, estimated: outcome.estimated });
     const demo = this.#ports.isDemo(context.tenantId);
     await this.#ports.record({ call: draft.record(end, demo), usage: draft.usage(end, demo), charges });
+    killPoint('call-after-commit');
     return end;
   }
 }

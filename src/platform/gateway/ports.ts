@@ -37,5 +37,7 @@ export type GatewayPorts = {
   limited(subjects: Subjects): { tokens: boolean; money: boolean };
   reserve(subjects: Subjects, amounts: { tokens: bigint; money: bigint }): Held | Promise<Held>;
   record(entry: { call: CallRecord; usage: UsageEvent[]; charges: Charge[] }): Promise<void>;
+  /** Takes a refused call, coalesced; the id of the row that stands for it. */
+  refuse(call: CallRecord): string;
   isDemo(tenantId: string): boolean;
 };

@@ -1,14 +1,16 @@
 import type { Context } from '#kernel/http';
+import { formatId } from '#kernel/ids';
 import type { Problem } from '#kernel/problem';
 import type { CallDraft } from './call-draft.ts';
 import type { GatewayPorts } from './ports.ts';
 
 /**
- * Writes the row of a call that came to nothing: refused, failed before an answer began, or left by its client. A row that is there
- * already stays. Nothing was used, so the client is told even when the row cannot be written now.
+ * Writes the row of a call that came to nothing: refused, failed before an answer began, or left by its client. Refusals of one
+ * principal for one reason are coalesced within a second: the answer then carries the id of the first. A row that is there already
+ * stays. Nothing was used, so the client is told even when the row cannot be written now.
  */
 export async function recordRefusal(
-  ports: Pick<GatewayPorts, 'record' | 'isDemo'>,
+  ports: Pick<GatewayPorts, 'record' | 'refuse' | 'isDemo'>,
   context: Context,
   draft: CallDraft,
   problem: Problem,
@@ -28,7 +30,14 @@ export async function recordRefusal(
     },
     ports.isDemo(context.tenantId),
   );
+  if (refused) {
+    context.request.arrival.requestId = formatId('call', ports.refuse(call));
+    return;
+  }
   await ports.record({ call, usage: [], charges: [] }).catch((error: unknown) => {
-    context.request.log.warn({ err: error, requestId: context.requestId }, 'a refusal was not recorded');
+    context.request.log.warn(
+      { err: error, requestId: context.requestId },
+      'a call that came to nothing was not recorded',
+    );
   });
 }

@@ -10,6 +10,12 @@ import { platformTenantId, type TenancyModule } from '#tenancy';
 import type { RefusalCounter } from './refusal-counter.ts';
 import { type AuditFilter, type AuditRow, insertAuditEvent, purgeAuditEvents, readAuditEvents } from './store.ts';
 
+/** A refusal of the front door, as the audit log keeps it. */
+export type Refusal = Pick<
+  Parameters<FrontDoorSteps['refused']>[0],
+  'requestId' | 'step' | 'problem' | 'principal' | 'arrival' | 'operationId'
+>;
+
 /** A sign-in that failed, as auth tells of it. `email` is what was typed; `tenantId` is known when the address is. */
 export type SignInRefusal = {
   email: string;
@@ -64,7 +70,7 @@ export class AuditLog {
   }
 
   /** The front door's refusals: counted per principal (or address) and reason, written once a second. */
-  refused(refusal: Parameters<FrontDoorSteps['refused']>[0]): void {
+  refused(refusal: Refusal): void {
     const { principal, arrival, problem, step, operationId, requestId } = refusal;
     const who = principal === undefined ? addressGroup(arrival.ip) : `${principal.kind}:${principal.id}`;
     this.#refusals.count(`${who} ${problem.kind.type}`, (): NewEvent => {

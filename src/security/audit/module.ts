@@ -1,6 +1,5 @@
 import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
-import type { FrontDoorSteps } from '#kernel/front-door';
 import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
 import type { TenancyModule } from '#tenancy';
@@ -16,8 +15,8 @@ export type { AuditLog };
 /** Audit's module with what the composition root plugs in. */
 export type AuditModule = Module & {
   readonly manager: AuditLog;
-  /** The front door's step for refusals. */
-  readonly refused: FrontDoorSteps['refused'];
+  /** Takes what the front door refused. */
+  refused(refusal: Refusal): void;
   /** What auth tells of sign-ins that failed. */
   signInRefused(refusal: SignInRefusal): void;
   /** Writes counted refusals now; it happens each second by itself. */

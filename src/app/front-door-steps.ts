@@ -1,0 +1,43 @@
+import type { LogFollower } from '#kernel/follower';
+import type { FrontDoorSteps } from '#kernel/front-door';
+import { formatId } from '#kernel/ids';
+import type { MeteringManager } from '#metering';
+import type { AuditModule } from '#security/audit';
+import type { AuthModule } from '#security/auth';
+import type { RbacModule } from '#security/rbac';
+import type { TenancyModule } from '#tenancy';
+import type { QuotaManager } from '#tenancy/quota';
+import { actingPrincipal } from './call-own-api.ts';
+import { freshStep } from './freshness.ts';
+import { refusedCall } from './refuse-call.ts';
+
+/** The steps of the front door, each its module's: fresh → authenticate → tenant → authorize → rate limit. */
+export function frontDoorSteps(deps: {
+  follower: LogFollower;
+  staleGraceSeconds: number;
+  auth: AuthModule;
+  tenancy: TenancyModule;
+  rbac: RbacModule;
+  quota: QuotaManager;
+  audit: AuditModule;
+  metering: MeteringManager;
+}): FrontDoorSteps {
+  const { auth, tenancy, rbac, quota, audit, metering } = deps;
+  return {
+    fresh: freshStep(deps.follower, deps.staleGraceSeconds),
+    authenticate: (arrival) => actingPrincipal() ?? auth.authenticate(arrival),
+    admitTenant: (principal) => tenancy.admit(principal),
+    authorize: (principal, permission, area) => rbac.decide(principal, permission, area),
+    rateLimit: ({ tenantId, kind, id }) => quota.takeRequest({ tenantId, ...(kind === 'key' ? { keyId: id } : {}) }),
+    refused: (refusal) => {
+      const { principal, route } = refusal;
+      // A call's row is its audit record; everything else that was refused goes to the audit log.
+      if (route.call === true && principal !== undefined) {
+        const demo = tenancy.tenants.get(principal.tenantId)?.demo ?? false;
+        return formatId('call', metering.refuse(refusedCall({ ...refusal, principal }, demo)));
+      }
+      audit.refused(refusal);
+      return undefined;
+    },
+  };
+}
