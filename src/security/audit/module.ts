@@ -4,7 +4,7 @@ import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
 import type { TenancyModule } from '#tenancy';
 
-import { AuditLog, type SignInRefusal } from './audit-log.ts';
+import { AuditLog, type Refusal, type SignInRefusal } from './audit-log.ts';
 import { events } from './events.ts';
 import { RefusalCounter } from './refusal-counter.ts';
 import { routes } from './routes.ts';
