@@ -1,3 +1,4 @@
+import { ConfigError } from '#kernel/config';
 import type { Doors } from '#kernel/database';
 import { newId } from '#kernel/ids';
 import type { Sealer } from '#kernel/seal';
@@ -12,8 +13,8 @@ export async function checkRootSecret(doors: Pick<Doors, 'forService'>, sealer: 
     return tx.one<{ rootFingerprint: string }>('SELECT root_fingerprint FROM installation');
   });
   if (kept.rootFingerprint !== sealer.fingerprint) {
-    throw new Error(
-      `The root secret is another than the one this database was made with (fingerprint ${sealer.fingerprint}, the database has ${kept.rootFingerprint}). Set LINTEL_ROOT_KEY, or restore root.key.`,
-    );
+    throw new ConfigError([
+      `LINTEL_ROOT_KEY (or root.key) is another than the one this database was made with: its fingerprint is ${sealer.fingerprint}, the database has ${kept.rootFingerprint}`,
+    ]);
   }
 }

@@ -91,9 +91,12 @@ async function makeRoles(client: pg.Client, login: string): Promise<void> {
       `DO $$ BEGIN CREATE ROLE ${role} NOLOGIN NOSUPERUSER NOBYPASSRLS; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
     );
   }
+  // From PostgreSQL 16 on who makes a role is a member of it that may not SET ROLE to it, unless it is granted once more.
+  const [{ number }] = (await client.query("SELECT current_setting('server_version_num')::int AS number")).rows;
+  const right = number >= 160_000 ? 'SET' : 'MEMBER';
   const { rows } = await client.query(
-    `SELECT rolname, pg_has_role($1, oid, 'MEMBER') AS login_has, pg_has_role(current_user, oid, 'MEMBER') AS admin_has FROM pg_roles WHERE rolname = ANY ($2)`,
-    [login, databaseRoles],
+    `SELECT rolname, pg_has_role($1, oid, $3) AS login_has, pg_has_role(current_user, oid, $3) AS admin_has FROM pg_roles WHERE rolname = ANY ($2)`,
+    [login, databaseRoles, right],
   );
   const user = client.escapeIdentifier(login);
   for (const row of rows) {

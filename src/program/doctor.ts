@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 
 import { migrationFolders, readAppConfig, version } from '#app';
@@ -27,8 +28,10 @@ export async function doctor(args: readonly string[]): Promise<void> {
     detail: `${free.toFixed(1)} GiB free${free > 1 ? '' : '; at least 1 GiB is needed'}`,
   });
   let running = false;
+  // Looking must not make a data folder out of one that is none.
+  const holds = (name: string) => existsSync(join(options.dataDir, name));
   try {
-    acquireRunLock(options.dataDir).release();
+    if (holds('lintel.lock')) acquireRunLock(options.dataDir).release();
   } catch (error) {
     if (!(error instanceof AlreadyRunningError)) throw error;
     running = true;
@@ -47,7 +50,7 @@ export async function doctor(args: readonly string[]): Promise<void> {
     );
     findings.push(...(await lookAtDatabase(config.DATABASE_URL, await findRootKey(config, options.dataDir))));
   } else if (!running) {
-    if (existsSync(options.dataDir)) {
+    if (holds('root.key')) {
       const premises = await openPremises(config, options.dataDir, createLogger('error'));
       try {
         findings.push(...(await lookAtDatabase(premises.url, premises.rootKey)));

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import pg from 'pg';
 
-import type { KernelConfig } from '#kernel/config';
+import { ConfigError, type KernelConfig } from '#kernel/config';
 import { connectionSettings } from '#kernel/database-connector';
 import type { Logger } from '#kernel/logger';
 import { migrate, readMigrations } from '#kernel/migrate';
@@ -24,9 +24,9 @@ const embeddedLogin = 'lintel_login';
 export async function findRootKey(config: KernelConfig, dataDir: string): Promise<string> {
   if (config.LINTEL_ROOT_KEY !== '') return config.LINTEL_ROOT_KEY;
   if (config.DATABASE_URL !== undefined) {
-    throw new Error(
-      'LINTEL_ROOT_KEY is needed beside DATABASE_URL: 64 hex digits, the same on every machine (make one with: openssl rand -hex 32).',
-    );
+    throw new ConfigError([
+      'LINTEL_ROOT_KEY is needed beside DATABASE_URL: 64 hex digits, the same on every machine (make one with: openssl rand -hex 32)',
+    ]);
   }
   return readRootKey(join(dataDir, 'root.key'));
 }

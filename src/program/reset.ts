@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
@@ -8,16 +8,16 @@ import { embeddedPostgresHome } from '#kernel/postgres/cluster-home';
 import { acquireRunLock } from '#kernel/run-lock';
 import { UsageError } from './options.ts';
 
-/** Files by which a folder is known to be a data folder of Lintel: nothing else is ever deleted. */
+/** Files by which a folder is known to be a data folder of Lintel. */
 const marks = ['root.key', 'lintel.lock'];
 
-/** `npm start -- reset`: deletes the data folder with the embedded database after asking (or at once with `--yes`). */
+/** What Lintel keeps in its data folder. Nothing else in it is ever deleted: it may be a folder that holds other things too. */
+const own =
+  /^(root\.key|lintel\.lock(-journal)?|running\.json|first-run\.json|demo\.json|spool|postgres(\.lock(-journal)?|-home)?)$/;
+
+/** `npm start -- reset`: deletes what is in the data folder with the embedded database after asking (or at once with `--yes`). */
 export async function reset(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { 'data-dir': { type: 'string', default: '.lintel' }, yes: { type: 'boolean', default: false } },
-  });
-  const dataDir = resolve(values['data-dir']);
+  const dataDir = resolve(readArguments(args).dataDir);
   if (!existsSync(dataDir)) {
     process.stdout.write(`There is nothing at ${dataDir}.\n`);
     return;
@@ -26,7 +26,7 @@ export async function reset(args: readonly string[]): Promise<void> {
     throw new UsageError(`${dataDir} is not a data folder of Lintel; nothing was deleted.`);
   const lock = acquireRunLock(dataDir);
   try {
-    if (!values.yes) {
+    if (!readArguments(args).yes) {
       if (process.stdin.isTTY !== true) throw new UsageError('Add --yes to delete without being asked.');
       const ask = createInterface({ input: process.stdin, output: process.stdout });
       const answer = await ask.question(`Delete everything in ${dataDir}: database, keys, spool? Type "yes": `);
@@ -40,6 +40,26 @@ export async function reset(args: readonly string[]): Promise<void> {
   } finally {
     lock.release();
   }
-  await rm(dataDir, { recursive: true, force: true });
-  process.stdout.write(`${dataDir} is gone.\n`);
+  for (const name of await readdir(dataDir)) {
+    if (own.test(name)) await rm(join(dataDir, name), { recursive: true, force: true });
+  }
+  const empty = await rmdir(dataDir).then(
+    () => true,
+    () => false,
+  );
+  process.stdout.write(
+    empty ? `${dataDir} is gone.\n` : `What Lintel kept in ${dataDir} is gone; other files in it were left.\n`,
+  );
+}
+
+function readArguments(args: readonly string[]): { dataDir: string; yes: boolean } {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { 'data-dir': { type: 'string', default: '.lintel' }, yes: { type: 'boolean', default: false } },
+    });
+    return { dataDir: values['data-dir'], yes: values.yes };
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\nOptions: --data-dir FOLDER --yes`);
+  }
 }

@@ -102,10 +102,12 @@ export async function startChildren(parts: {
       ? supervisor.supervise({
           name: 'demo',
           drainMs: 2_000,
-          start: () =>
-            fork(main, ['demo'], {
-              env: { ...process.env, LINTEL_INTERNAL_DEMO: JSON.stringify({ baseUrl, dataDir: options.dataDir }) },
-            }),
+          start: () => {
+            // It is a client like any other: it knows its keys and no secret of the house.
+            const { DATABASE_URL: _, DATABASE_ADMIN_URL: _admin, LINTEL_ROOT_KEY: _key, ...rest } = process.env;
+            const terms = JSON.stringify({ baseUrl, dataDir: options.dataDir });
+            return fork(main, ['demo'], { env: { ...rest, LINTEL_INTERNAL_DEMO: terms } });
+          },
         })
       : undefined;
   return {

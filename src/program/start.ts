@@ -8,7 +8,7 @@ import { onStopAsked, Supervisor } from '#kernel/supervisor';
 import { buildConsole } from './build-console.ts';
 import { settleIn } from './first-run.ts';
 import { readOptions } from './options.ts';
-import { choosePort } from './ports.ts';
+import { addressOf, choosePort } from './ports.ts';
 import { migratePremises, openPremises, type Premises } from './prepare.ts';
 import { printAccess } from './print-access.ts';
 import { type Children, startChildren } from './start-children.ts';
@@ -44,6 +44,8 @@ export async function start(args: readonly string[]): Promise<void> {
     void end().then(() => process.exit(0));
   });
   try {
+    // Sought again when it is needed; but what cannot work is said before a database is made.
+    await choosePort(options.host, options.port);
     const premises = await step(
       'PostgreSQL',
       () => {
@@ -69,7 +71,7 @@ export async function start(args: readonly string[]): Promise<void> {
       (built) => (built ? 'built' : 'up to date'),
     );
     const port = await choosePort(options.host, options.port);
-    const baseUrl = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
+    const baseUrl = addressOf(options.host, port);
     const firstRun = await step(
       options.demo ? 'Operator and demo tenants' : 'Operator',
       () => settleIn({ premises, config, options, baseUrl: config.LINTEL_PUBLIC_URL ?? baseUrl, log: quiet }),
