@@ -60,6 +60,10 @@ const billing = () => import('#features/billing/invoices-page.tsx');
 const plans = () => import('#features/billing/plans-page.tsx');
 const agents = () => import('#features/agents/agents-page.tsx');
 const agent = () => import('#features/agents/agent-page.tsx');
+const keys = () => import('#features/auth/keys-page.tsx');
+const keyWizard = () => import('#features/auth/key-wizard.tsx');
+const members = () => import('#features/members/members-page.tsx');
+const settings = () => import('#features/tenancy/settings-page.tsx');
 const runs = () => import('#features/agents/runs-page.tsx');
 
 const operatorScreens = [
@@ -70,29 +74,33 @@ const operatorScreens = [
   screen(operator, '/audit', audit, 'PlatformAuditPage'),
   screen(operator, '/providers', providers, 'PlatformProvidersPage'),
   screen(operator, '/plans', plans, 'PlansPage'),
+  screen(operator, '/keys', keys, 'KeysPage'),
+  screen(operator, '/keys/new', keyWizard, 'KeyWizard'),
+  screen(operator, '/members', members, 'MembersPage'),
+  screen(operator, '/settings', settings, 'SettingsPage'),
   screen(operator, '/nodes', () => import('#features/console/nodes-page.tsx'), 'NodesPage'),
 ];
 
 const appScreens = [
   screen(app, '/', () => import('#features/console/tenant-home-page.tsx'), 'TenantHomePage'),
   screen(app, '/agents', agents, 'AgentsPage'),
-  screen(app, '/agents/new', agent, 'NewAgentPage'),
+  screen(app, '/agents/new', () => import('#features/agents/new-agent-page.tsx'), 'NewAgentPage'),
   screen(app, '/agents/$agentId', agent, 'AgentPage'),
   screen(app, '/tools', () => import('#features/agents/tools-page.tsx'), 'ToolsPage'),
   screen(app, '/runs', runs, 'RunsPage'),
   screen(app, '/runs/$runId', () => import('#features/agents/run-page.tsx'), 'RunPage'),
   screen(app, '/approvals', () => import('#features/agents/approvals-page.tsx'), 'ApprovalsPage'),
-  screen(app, '/keys', () => import('#features/auth/keys-page.tsx'), 'KeysPage'),
-  screen(app, '/keys/new', () => import('#features/auth/key-wizard.tsx'), 'KeyWizard'),
+  screen(app, '/keys', keys, 'KeysPage'),
+  screen(app, '/keys/new', keyWizard, 'KeyWizard'),
   screen(app, '/calls', calls, 'CallsPage'),
   screen(app, '/usage', () => import('#features/metering/usage-page.tsx'), 'UsagePage'),
   screen(app, '/limits', () => import('#features/quota/limits-page.tsx'), 'LimitsPage'),
   screen(app, '/invoices', billing, 'InvoicesPage'),
   screen(app, '/invoices/$invoiceId', billing, 'InvoicePage'),
   screen(app, '/providers', providers, 'ProvidersPage'),
-  screen(app, '/members', () => import('#features/members/members-page.tsx'), 'MembersPage'),
+  screen(app, '/members', members, 'MembersPage'),
   screen(app, '/audit', audit, 'AuditPage'),
-  screen(app, '/settings', () => import('#features/tenancy/settings-page.tsx'), 'SettingsPage'),
+  screen(app, '/settings', settings, 'SettingsPage'),
 ];
 
 const signIn = () => import('#features/auth/sign-in-pages.tsx');

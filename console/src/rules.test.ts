@@ -5,6 +5,7 @@ import { emptyRun, readRunEvent } from '#features/agents/run-view.ts';
 import { diffOf } from '#features/audit/diff.ts';
 import { keyPresets, presetScopes } from '#features/auth/key-presets.ts';
 import { subtractDecimals } from '#features/billing/line-reason.tsx';
+import { draftOf, pricesOf } from '#features/billing/plan-draft.ts';
 import { perMillion, perUnit } from '#features/models/models-panel.tsx';
 import { translator } from '#lib/i18n.tsx';
 import { navigationFor } from '#lib/screens.ts';
@@ -30,6 +31,23 @@ describe('prices', () => {
     expect(subtractDecimals('1', '1.05')).toBe('-0.05');
     expect(subtractDecimals('-2', '3')).toBe('-5');
     expect(subtractDecimals('9007199254740993.000001', '1')).toBe('9007199254740992.000001');
+  });
+});
+
+describe('plans', () => {
+  it('go through the form and back unchanged, whatever their prices are', () => {
+    const prices = [
+      { id: 'prc_1', meter: 'agent.run.runs', price: { model: 'graduated', tiers: [{ upTo: null, unit: '0.01' }] } },
+      {
+        id: 'prc_2',
+        meter: 'model.call.input_tokens',
+        where: { model: 'openai/gpt' },
+        price: { model: 'package', unit: '2.5', per: '1000000', roundUp: false, included: '1000' },
+      },
+      { id: 'prc_3', meter: 'model.call.requests', price: { model: 'per_unit', unit: '0.001' } },
+      { id: 'prc_4', meter: 'model.call.requests', where: { key: 'x' }, price: { model: 'per_unit', unit: '1' } },
+    ];
+    expect(pricesOf(prices.map((price) => draftOf(price as never)))).toEqual(prices);
   });
 });
 

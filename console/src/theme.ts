@@ -13,6 +13,20 @@ const ink: MantineColorsTuple = [
   '#234990',
 ];
 
+/** Greys of the dark theme, a little blue like the accent; Mantine takes surfaces, borders and text from them. */
+const dark: MantineColorsTuple = [
+  '#ced6e0',
+  '#b6c0cd',
+  '#8f9bab',
+  '#5f6b7b',
+  '#38414d',
+  '#272e37',
+  '#1b2028',
+  '#13161b',
+  '#101317',
+  '#0c0e11',
+];
+
 const sans =
   'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "Noto Sans SC", "Noto Sans CJK SC", sans-serif';
 
@@ -20,7 +34,7 @@ const sans =
 export const theme = createTheme({
   primaryColor: 'ink',
   primaryShade: { light: 7, dark: 6 },
-  colors: { ink },
+  colors: { ink, dark },
   fontFamily: sans,
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", "Segoe UI Mono", Menlo, Consolas, monospace',
   fontSizes: { xs: '0.75rem', sm: '0.8125rem', md: '0.875rem', lg: '1rem', xl: '1.125rem' },
@@ -40,7 +54,7 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { size: 'sm' } },
     ActionIcon: { defaultProps: { variant: 'subtle', color: 'gray' } },
-    Badge: { defaultProps: { variant: 'light', radius: 'sm', size: 'sm', tt: 'none', miw: 'fit-content' } },
+    Badge: { defaultProps: { variant: 'light', radius: 'sm', size: 'sm', tt: 'none', fz: 11 } },
     Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4 } } },
     Table: { defaultProps: { verticalSpacing: 7, horizontalSpacing: 'sm', highlightOnHover: true } },
     Tooltip: { defaultProps: { openDelay: 300, withArrow: true } },

@@ -140,6 +140,13 @@ describe('retries', () => {
     expect(waits).toHaveLength(2);
   });
 
+  it('sends a key with a run in the background', async () => {
+    const { baseUrl, seen } = await serve((_, response) => json(response, 202, {}));
+    const parts = { path: { id: 'a' }, body: { input: 'x', mode: 'background' } };
+    await send(senderFor(baseUrl, []), 'POST /v1/agents/{id}/runs', parts);
+    expect(seen[0]?.headers['idempotency-key']).toBeDefined();
+  });
+
   it('gives up after maxRetries', async () => {
     const { baseUrl, seen } = await serve((_, response) => json(response, 503, {}));
     await expect(send(senderFor(baseUrl, []), 'GET /v1/tenant', {})).rejects.toMatchObject({ status: 503 });
@@ -148,6 +155,7 @@ describe('retries', () => {
 
   it.each([
     ['a model call that failed upstream', 'POST /v1/chat/completions', 502, {}],
+    ['a run that somebody waits for', 'POST /v1/agents/{id}/runs', 502, {}],
     ['a PATCH that failed upstream', 'PATCH /v1/tenant', 502, {}],
     ['a 500', 'GET /v1/tenant', 500, {}],
     ['what the server says not to repeat', 'GET /v1/tenant', 429, { 'x-should-retry': 'false' }],
@@ -155,12 +163,12 @@ describe('retries', () => {
   ])('does not repeat %s', async (_, route, status, headers) => {
     const { baseUrl, seen } = await serve((_seen, response) => json(response, status, {}, headers));
     await expect(
-      send(senderFor(baseUrl, []), route, { body: route.startsWith('GET') ? undefined : {} }),
+      send(senderFor(baseUrl, []), route, { path: { id: 'a' }, body: route.startsWith('GET') ? undefined : {} }),
     ).rejects.toMatchObject({
       status,
     });
     expect(seen).toHaveLength(1);
-    if (route.includes('chat')) expect(seen[0]?.headers['idempotency-key']).toBeUndefined();
+    if (route.startsWith('POST')) expect(seen[0]?.headers['idempotency-key']).toBeUndefined();
   });
 
   it('repeats a GET after a lost connection, and says network when it stays lost', async () => {

@@ -42,12 +42,12 @@ export async function send(
   const space = route.indexOf(' ');
   const method = route.slice(0, space);
   const url = sender.baseUrl + fillPath(route.slice(space + 1), parts.path) + queryText(parts.query);
-  const isProtocol = protocolRoutes.has(route);
+  const isOnceOnly = method === 'POST' && !takesKey(route, parts.body);
   const headers: Record<string, string> = { accept: 'application/json', ...options.headers };
   if (sender.apiKey !== undefined) headers['authorization'] = `Bearer ${sender.apiKey}`;
   if (parts.body !== undefined) headers['content-type'] = 'application/json';
-  if (method === 'POST' && !isProtocol) headers['idempotency-key'] = options.idempotencyKey ?? crypto.randomUUID();
-  const isRepeatable = method !== 'PATCH' && !isProtocol;
+  if (method === 'POST' && !isOnceOnly) headers['idempotency-key'] = options.idempotencyKey ?? crypto.randomUUID();
+  const isRepeatable = method !== 'PATCH' && !isOnceOnly;
   const init: RequestInit = {
     method,
     headers,
@@ -110,6 +110,12 @@ export function wait(ms: number, signal: AbortSignal | undefined): Promise<void>
 /** Exponential back-off with full jitter: up to 250 ms, 500 ms, 1 s … 8 s. */
 function backOffMs(attempt: number): number {
   return Math.random() * Math.min(8000, 250 * 2 ** attempt);
+}
+
+/** Whether a POST takes an Idempotency-Key: not OpenAI's own routes, nor runs that somebody waits for. */
+function takesKey(route: string, body: unknown): boolean {
+  if (protocolRoutes.has(route)) return false;
+  return route !== 'POST /v1/agents/{id}/runs' || (body as { mode?: string } | undefined)?.mode === 'background';
 }
 
 function fillPath(path: string, values: RequestParts['path']): string {

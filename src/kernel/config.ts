@@ -1,3 +1,5 @@
+import ipaddr from 'ipaddr.js';
+
 /** One environment variable: how it is read, what it is when absent, what it is for. */
 export type Setting<T> = {
   readonly read: (text: string) => T;
@@ -45,19 +47,6 @@ export function integer(fallback: number, min: number, max: number, description:
   };
 }
 
-/** `true` or `false`. */
-export function flag(fallback: boolean, description: string): Setting<boolean> {
-  return {
-    fallback,
-    description,
-    read: (value) => {
-      if (value === 'true' || value === '1') return true;
-      if (value === 'false' || value === '0') return false;
-      throw new Error(`takes true or false, not "${value}"`);
-    },
-  };
-}
-
 /** One of a few words. */
 export function choice<T extends string>(fallback: T, options: readonly T[], description: string): Setting<T> {
   return {
@@ -71,17 +60,24 @@ export function choice<T extends string>(fallback: T, options: readonly T[], des
   };
 }
 
-/** A list separated by commas; empty when not set. */
-export function list(description: string, example: string): Setting<readonly string[]> {
+/** A list separated by commas; empty when not set. `check` throws with what is wrong about an item. */
+export function list(
+  description: string,
+  example: string,
+  check: (item: string) => void = () => undefined,
+): Setting<readonly string[]> {
   return {
     fallback: [],
     description,
     example,
-    read: (value) =>
-      value
+    read: (value) => {
+      const items = value
         .split(',')
         .map((item) => item.trim())
-        .filter((item) => item !== ''),
+        .filter((item) => item !== '');
+      for (const item of items) check(item);
+      return items;
+    },
   };
 }
 
@@ -99,6 +95,11 @@ export function url(
       if (!schemes.some((scheme) => value.startsWith(`${scheme}:`))) {
         throw new Error(`takes an address that begins with ${schemes.map((scheme) => `${scheme}:`).join(' or ')}`);
       }
+      // Several hosts may stand in it, which URL does not know; a socket's folder stands behind the question mark.
+      const [, scheme, hosts] = /^(\w+):\/\/(?:[^@/?]*@)?([^/?#]*)/.exec(value) ?? [];
+      if (hosts === undefined || hosts.split(',').some((host) => host !== '' && !URL.canParse(`${scheme}://${host}`)))
+        throw new Error('is not an address that can be read');
+      if (hosts === '' && scheme?.startsWith('http')) throw new Error('names no host');
       return value;
     },
   };
@@ -166,6 +167,10 @@ export const kernelSettings = {
     {
       secret: true,
       example: '',
+      read: (value) => {
+        if (!/^[0-9a-f]{64}$/i.test(value)) throw new Error('takes 64 hex digits');
+        return value;
+      },
     },
   ),
   LINTEL_LOG_LEVEL: choice('info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'How much is logged.'),
@@ -175,7 +180,14 @@ export const kernelSettings = {
     3600,
     'How long a node answers from its last snapshot while the database cannot be reached; 0 = not at all.',
   ),
-  LINTEL_TRUSTED_PROXY: list('Addresses or networks whose X-Forwarded-* headers are believed.', '10.0.0.0/8'),
+  LINTEL_TRUSTED_PROXY: list(
+    'Addresses or networks whose X-Forwarded-* headers are believed.',
+    '10.0.0.0/8',
+    (item) => {
+      if (!ipaddr.isValid(item) && !ipaddr.isValidCIDR(item))
+        throw new Error(`takes addresses and networks (10.0.0.0/8), not "${item}"`);
+    },
+  ),
   LINTEL_PUBLIC_URL: url(
     ['http', 'https'],
     'The address users reach Lintel at, for links in mails; not set: the listening address.',

@@ -7,12 +7,6 @@ import type { Logger } from '#kernel/logger';
 /** What a process is there for. */
 export type NodeRole = 'front' | 'background';
 
-/** A node that fell silent: its id and the spool folder it wrote to. */
-export type LostNode = { id: string; spool: string | null };
-
-/** A node is silent, and taken for lost, after this many seconds. */
-export const lostAfterSeconds = 5;
-
 /** This process as a node of the house: one row, a new id at each start, a heartbeat each second. */
 export class NodeKeeper {
   readonly id = newId();
@@ -59,8 +53,16 @@ export class NodeKeeper {
         this.#spool ?? null,
       ]),
     );
+    let waiting = false;
     this.#timer = setInterval(() => {
-      this.#beating = this.#beat().catch((error: unknown) => this.#log.debug({ err: error }, 'no heartbeat'));
+      // While the database hangs, beats must not take one connection after the other.
+      if (waiting) return;
+      waiting = true;
+      this.#beating = this.#beat()
+        .catch((error: unknown) => this.#log.debug({ err: error }, 'no heartbeat'))
+        .finally(() => {
+          waiting = false;
+        });
     }, 1_000);
   }
 

@@ -12,8 +12,8 @@ import { routes } from './routes.ts';
 import { shownCall } from './schemas.ts';
 import { tables } from './tables.ts';
 
-export type { MeteringManager, UsageRow, UsageSum, WriterCursors } from './metering-manager.ts';
-export type { CallRecord, Charge, ChargeSink, Entry, UsageEvent } from './records.ts';
+export type { MeteringManager, WriterCursors } from './metering-manager.ts';
+export type { CallRecord, Charge, ChargeSink, UsageEvent } from './records.ts';
 export type { CallRow } from './store.ts';
 export { shownCall };
 

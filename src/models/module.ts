@@ -8,7 +8,7 @@ import type { Snapshots } from '#kernel/snapshot';
 import { platformTenantId } from '#tenancy';
 
 import { addressCheck } from './check-base-url.ts';
-import { CircuitBreakers, type CircuitState, type Pass } from './circuit-breaker.ts';
+import { CircuitBreakers } from './circuit-breaker.ts';
 import { detectProviders } from './detect-providers.ts';
 import { egressRuleRoutes } from './egress-routes.ts';
 import { EgressRules } from './egress-rules.ts';
@@ -19,7 +19,7 @@ import { ModelCaller, ModelCallFailed } from './model-caller.ts';
 import { ModelCatalogue } from './model-catalogue.ts';
 import { ModelManager } from './model-manager.ts';
 import { permissions } from './permissions.ts';
-import { type Preset, presets } from './presets.ts';
+import { presets } from './presets.ts';
 import { type Cost, priceCall, type Used } from './price-call.ts';
 import { modelProblems } from './problems.ts';
 import { findUsage, readUsage } from './read-usage.ts';
@@ -29,18 +29,10 @@ import { platformRoutes, tenantRoutes } from './routes.ts';
 import { type ProviderRow, saveBytesPerToken } from './store.ts';
 import { tables } from './tables.ts';
 import { testProvider } from './test-provider.ts';
-import type { ListedModel, ModelKind, Quantities, Target, UnitPrices } from './types.ts';
+import type { ListedModel, Target } from './types.ts';
 
-export type {
-  ContentPart,
-  Generated,
-  GenerateRequest,
-  Message,
-  RouteMessage,
-  ToolCall,
-  ToolSpec,
-} from './messages.ts';
-export type { CircuitState, Cost, Failure, ListedModel, ModelKind, Pass, Preset, Quantities, Target, UnitPrices };
+export type { ContentPart, Generated, GenerateRequest, Message, RouteMessage, ToolCall, ToolSpec } from './messages.ts';
+export type { Cost, Failure, ListedModel, Target };
 export {
   CircuitBreakers,
   estimateTokens,

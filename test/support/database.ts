@@ -6,7 +6,7 @@ import { inject } from 'vitest';
 
 import { Database } from '#kernel/database';
 import { type Connector, createConnector } from '#kernel/database-connector';
-import { databaseRoles, migrate, readMigrations } from '#kernel/migrate';
+import { migrate, readMigrations } from '#kernel/migrate';
 
 /** Login of the program in tests: takes every role but the owner's, owns nothing. */
 const login = 'lintel_login';
@@ -74,9 +74,8 @@ export async function ensureTemplate(adminUrl: string): Promise<string> {
   return template;
 }
 
-/** Clones the template; `close` drops the clone. Names in the clone are the test's alone. */
-export async function testDatabase(poolSize = 8): Promise<TestDatabase> {
-  const server = inject('adminUrl');
+/** Clones the template; `close` drops the clone. Names in the clone are the test's alone. `server`: outside Vitest. */
+export async function testDatabase(poolSize = 8, server: string = inject('adminUrl')): Promise<TestDatabase> {
   const template = await ensureTemplate(server);
   const name = `lintel_test_${process.pid}_${randomBytes(4).toString('hex')}`;
   await asAdmin(server, async (client) => {
@@ -98,5 +97,3 @@ export async function testDatabase(poolSize = 8): Promise<TestDatabase> {
     },
   };
 }
-
-export { databaseRoles };

@@ -7,7 +7,14 @@ import {
   LintelError,
   type RouteName,
 } from '@lintel/sdk';
-import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query';
+import {
+  keepPreviousData,
+  QueryCache,
+  QueryClient,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+} from '@tanstack/react-query';
 
 /** The console's one way to the server: same origin, session cookie. */
 export const lintel = createLintel();
@@ -16,6 +23,14 @@ const ask = lintel.request as unknown as (route: string, input: unknown, options
 
 /** Answers kept on this page; a refusal is never asked for again by itself. */
 export const queries = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (error) => {
+      // The session ended while a screen was open: sign in, and come back here.
+      const isInside = /^\/(app|operator)(\/|$)/.test(location.pathname);
+      if ((error as { status?: number }).status === 401 && isInside)
+        location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 5_000,

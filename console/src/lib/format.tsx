@@ -4,9 +4,6 @@ import { useMemo } from 'react';
 import { useLanguage } from '#lib/i18n.tsx';
 import { useSession } from '#lib/session.ts';
 
-/** An amount on the wire: a decimal string and its currency (ISO 4217). */
-export type MoneyValue = { amount: string; currency: string };
-
 /** Formatters of the reader's language and the tenant's time zone. */
 export function useFormat() {
   const { locale } = useLanguage();

@@ -32,7 +32,7 @@ const LanguageContext = createContext<Language | null>(null);
 
 /** The reader's language: the one chosen here before, else the browser's, else English. */
 export function preferredLocale(): Locale {
-  const wanted = [localStorage.getItem(storageKey), ...navigator.languages];
+  const wanted = [keptLocale(), ...navigator.languages];
   for (const each of wanted) {
     if (each === null) continue;
     if (each.toLowerCase().startsWith('zh')) return 'zh-CN';
@@ -95,6 +95,15 @@ export function translator(locale: string, messages: Readonly<Record<string, str
     }
     return message.format(values);
   };
+}
+
+function keptLocale(): string | null {
+  try {
+    return localStorage.getItem(storageKey);
+  } catch {
+    // Storage is switched off in this browser: its language it is.
+    return null;
+  }
 }
 
 function directionOf(locale: string): 'ltr' | 'rtl' {

@@ -25,6 +25,14 @@ const operatorScreens: NavigationGroup[] = [
       { to: '/operator/plans', title: 'nav.plans', icon: 'plans', needs: 'platform-plans:read' },
     ],
   },
+  {
+    title: 'nav.group.team',
+    items: [
+      { to: '/operator/members', title: 'nav.members', icon: 'members', needs: 'members:read' },
+      { to: '/operator/keys', title: 'nav.keys', icon: 'keys', needs: 'api-keys:read' },
+      { to: '/operator/settings', title: 'nav.settings', icon: 'settings', needs: 'tenants:read' },
+    ],
+  },
 ];
 
 const tenantScreens: NavigationGroup[] = [

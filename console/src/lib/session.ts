@@ -42,3 +42,9 @@ export function forgetSession(): void {
 export function homeOf(session: Session): '/operator' | '/app' {
   return session.principal.kind === 'operator' ? '/operator' : '/app';
 }
+
+/** The path that the screens of the signed-in person's area begin with. */
+export function useArea(): '/operator' | '/app' {
+  const session = useSession();
+  return session === undefined ? '/app' : homeOf(session);
+}

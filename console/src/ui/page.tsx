@@ -72,8 +72,8 @@ export function Panel({
   return (
     <Paper className="panel" component="section">
       {title !== undefined && (
-        <Group justify="space-between" px="md" pt="sm" pb={flush ? 'xs' : 0}>
-          <Box>
+        <Group justify="space-between" px="md" pt="sm" pb={flush ? 'xs' : 0} gap="xs">
+          <Box flex="1 1 220px" miw={0}>
             <Title order={2}>{title}</Title>
             {about !== undefined && (
               <Text size="xs" c="dimmed">

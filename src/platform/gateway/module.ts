@@ -4,11 +4,11 @@ import { APIGateway } from './api-gateway.ts';
 import { gatewaySettings } from './config.ts';
 import { LocalModel } from './local-model.ts';
 import { PassThrough } from './pass-through.ts';
-import type { Amount, GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
+import type { GatewayPorts } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
 import { routes } from './routes.ts';
 
-export type { AgentsPort, Amount, GatewayPorts, Held, Quantities, Subjects };
+export type { AgentsPort, GatewayPorts };
 export { gatewaySettings, LocalModel };
 
 /** The API gateway: OpenAI's protocol, passed through or answered by agents. */

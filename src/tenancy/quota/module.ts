@@ -16,9 +16,7 @@ import { routes } from './routes.ts';
 import { readEnabledLimits } from './store.ts';
 import { tables } from './tables.ts';
 
-export type { LimitResource, LimitScope, LimitWindow, Subjects } from './limits.ts';
-export type { LimitStanding, NewLimit, QuotaManager } from './quota-manager.ts';
-export type { Amounts, LeaseCharge, Reservation } from './reservation.ts';
+export type { QuotaManager } from './quota-manager.ts';
 
 /** What quota needs of the house. */
 export type QuotaDeps = {

@@ -1,20 +1,8 @@
 import type { Answer } from '@lintel/sdk';
-import {
-  Badge,
-  Button,
-  Checkbox,
-  Group,
-  PasswordInput,
-  SimpleGrid,
-  Stack,
-  Table,
-  Tabs,
-  Text,
-  TextInput,
-} from '@mantine/core';
+import { Badge, Button, Checkbox, Group, PasswordInput, Stack, Table, Tabs, Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
 
-import { type Definition, newNative, trimDefinition } from '#features/agents/definition.ts';
+import { type Definition, trimDefinition } from '#features/agents/definition.ts';
 import { DefinitionForm } from '#features/agents/definition-form.tsx';
 import { Playground } from '#features/agents/playground.tsx';
 import { RunsTable } from '#features/agents/runs-page.tsx';
@@ -29,77 +17,6 @@ import { CodeBlock, Page, Panel } from '#ui/page.tsx';
 import { Found, notifyDone, notifyProblem, ProblemNotice } from '#ui/problem.tsx';
 
 type Agent = Answer<'GET /v1/agents/{id}'>;
-
-/** Defines a new agent, or connects one that runs elsewhere. */
-export function NewAgentPage() {
-  const t = useT();
-  const go = useGo();
-  const [name, setName] = useState('');
-  const [description, setDescription] = useState('');
-  const [definition, setDefinition] = useState<Definition>(newNative);
-  const [authorization, setAuthorization] = useState('');
-  const create = useSend('POST /v1/agents', ['/v1/agents', '/v1/models']);
-  return (
-    <Page title={t('agents.create')} about={t('agents.createAbout')}>
-      <Panel>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            create.mutate(
-              {
-                body: {
-                  name,
-                  description,
-                  definition: trimDefinition(definition),
-                  ...(definition.kind === 'external' &&
-                    authorization !== '' && { headers: { Authorization: authorization } }),
-                },
-              },
-              { onSuccess: (agent) => go(`/app/agents/${agent.id}`) },
-            );
-          }}
-        >
-          <Stack gap="md">
-            <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="sm">
-              <TextInput
-                label={t('label.name')}
-                description={t('agents.nameAbout', { name: name === '' ? 'support' : name })}
-                required
-                autoFocus
-                pattern="[a-z][a-z0-9]*(-[a-z0-9]+)*"
-                maxLength={40}
-                value={name}
-                onChange={(event) => setName(event.currentTarget.value)}
-              />
-              <TextInput
-                label={t('agents.description')}
-                description={t('agents.descriptionAbout')}
-                value={description}
-                onChange={(event) => setDescription(event.currentTarget.value)}
-              />
-            </SimpleGrid>
-            <DefinitionForm value={definition} onChange={setDefinition} isNew />
-            {definition.kind === 'external' && (
-              <PasswordInput
-                label={t('agents.authorization')}
-                description={t('agents.authorizationAbout')}
-                autoComplete="off"
-                value={authorization}
-                onChange={(event) => setAuthorization(event.currentTarget.value)}
-              />
-            )}
-            {create.error !== null && <ProblemNotice error={create.error} />}
-            <Group>
-              <Button type="submit" loading={create.isPending}>
-                {t('agents.create')}
-              </Button>
-            </Group>
-          </Stack>
-        </form>
-      </Panel>
-    </Page>
-  );
-}
 
 /** One agent: try it, change it, see its versions, aliases and runs. */
 export function AgentPage() {
@@ -180,18 +97,24 @@ function LatestEditor({ agent }: { agent: Agent }) {
       {({ data }) => {
         const latest = data.find(({ version }) => version === agent.latestVersion);
         return latest === undefined ? null : (
-          <EditPanel key={agent.latestVersion} agent={agent} latest={latest.definition as Definition} />
+          <EditPanel
+            key={agent.latestVersion}
+            agent={agent}
+            latest={latest.definition as Definition}
+            hadHeaders={latest.hasHeaders}
+          />
         );
       }}
     </Found>
   );
 }
 
-function EditPanel({ agent, latest }: { agent: Agent; latest: Definition }) {
+function EditPanel({ agent, latest, hadHeaders }: { agent: Agent; latest: Definition; hadHeaders: boolean }) {
   const t = useT();
   const can = useCan();
   const [definition, setDefinition] = useState(latest);
   const [live, setLive] = useState(true);
+  const [authorization, setAuthorization] = useState('');
   const [note, setNote] = useState('');
   const save = useSend('POST /v1/agents/{id}/versions', ['/v1/agents']);
   return (
@@ -202,7 +125,12 @@ function EditPanel({ agent, latest }: { agent: Agent; latest: Definition }) {
           save.mutate(
             {
               path: { id: agent.id },
-              body: { definition: trimDefinition(definition), live, ...(note !== '' && { note }) },
+              body: {
+                definition: trimDefinition(definition),
+                live,
+                ...(note !== '' && { note }),
+                ...(authorization !== '' && { headers: { Authorization: authorization } }),
+              },
             },
             { onSuccess: ({ latestVersion }) => notifyDone(t('agents.savedVersion', { version: latestVersion })) },
           );
@@ -210,6 +138,15 @@ function EditPanel({ agent, latest }: { agent: Agent; latest: Definition }) {
       >
         <Stack gap="md">
           <DefinitionForm value={definition} onChange={setDefinition} isNew={false} />
+          {definition.kind === 'external' && (
+            <PasswordInput
+              label={t('agents.authorization')}
+              description={t(hadHeaders ? 'agents.authorizationAgain' : 'agents.authorizationAbout')}
+              autoComplete="off"
+              value={authorization}
+              onChange={(event) => setAuthorization(event.currentTarget.value)}
+            />
+          )}
           <TextInput
             label={t('agents.note')}
             placeholder={t('agents.notePlaceholder')}

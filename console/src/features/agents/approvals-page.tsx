@@ -47,7 +47,7 @@ export function ApprovalsPage() {
       )}
       {approvals.items?.map((approval) => (
         <Panel key={approval.id}>
-          <DecideButtons approval={approval} onDecided={() => undefined} />
+          <DecideButtons approval={approval} />
         </Panel>
       ))}
     </Page>
@@ -55,7 +55,14 @@ export function ApprovalsPage() {
 }
 
 /** One thing to decide: what would be done, for whom, and the two answers. */
-export function DecideButtons({ approval, onDecided }: { approval: Approval; onDecided: () => void }) {
+export function DecideButtons({
+  approval,
+  isInline = false,
+}: {
+  approval: Approval;
+  /** Beside the step it belongs to: arguments and run are shown there. */
+  isInline?: boolean;
+}) {
   const t = useT();
   const can = useCan();
   const [note, setNote] = useState('');
@@ -63,10 +70,10 @@ export function DecideButtons({ approval, onDecided }: { approval: Approval; onD
   const reject = useSend('POST /v1/approvals/{id}/reject', ['/v1/approvals', '/v1/runs']);
   const error = approve.error ?? reject.error;
   const answer = (approved: boolean) =>
-    (approved ? approve : reject).mutate(
-      { path: { id: approval.id }, body: note.trim() === '' ? {} : { note: note.trim() } },
-      { onSuccess: onDecided },
-    );
+    (approved ? approve : reject).mutate({
+      path: { id: approval.id },
+      body: note.trim() === '' ? {} : { note: note.trim() },
+    });
   return (
     <Stack gap="xs">
       <Group justify="space-between" gap="xs">
@@ -81,12 +88,17 @@ export function DecideButtons({ approval, onDecided }: { approval: Approval; onD
         </Group>
         <When at={approval.createdAt} />
       </Group>
-      <Json value={approval.arguments} />
+      {!isInline && <Json value={approval.arguments} />}
       <Text size="xs" c="dimmed">
-        {t('approvals.for', { name: approval.requestedBy.name ?? approval.requestedBy.id })}{' '}
-        <TextLink size="xs" to={`/app/runs/${approval.run}`}>
-          {t('playground.openRun')}
-        </TextLink>
+        {t('approvals.for', { name: approval.requestedBy.name ?? approval.requestedBy.id })}
+        {!isInline && (
+          <>
+            {' '}
+            <TextLink size="xs" to={`/app/runs/${approval.run}`}>
+              {t('playground.openRun')}
+            </TextLink>
+          </>
+        )}
       </Text>
       {approval.status === 'pending' && can('approvals:approve') && (
         <Group gap="xs" align="flex-end">

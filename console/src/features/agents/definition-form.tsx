@@ -130,9 +130,9 @@ function ToolsForm({ value, onChange }: { value: ToolUse[]; onChange: (tools: To
       <Stack gap="xs">
         {value.map((use, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the place in the list is what a row is
-          <Group key={index} gap="xs" wrap="nowrap" align="flex-end">
+          <Group key={index} gap="xs" align="flex-end">
             <Select
-              flex={1}
+              flex="1 1 180px"
               aria-label={t('agents.tool')}
               searchable
               allowDeselect={false}
@@ -141,7 +141,8 @@ function ToolsForm({ value, onChange }: { value: ToolUse[]; onChange: (tools: To
               onChange={(tool) => tool !== null && set(index, { tool })}
             />
             <Select
-              w={190}
+              flex="1 1 150px"
+              maw={210}
               aria-label={t('agents.approval')}
               allowDeselect={false}
               data={(['never', 'writes', 'always'] as const).map((when) => ({

@@ -1,7 +1,7 @@
 import { ActionIcon, Box, Button, Group, Select, SimpleGrid, Stack, Text, Textarea } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 
-import { emptyRun, type RunView, readRunEvent } from '#features/agents/run-view.ts';
+import { emptyRun, isOver, type RunView, readRunEvent } from '#features/agents/run-view.ts';
 import { StepList } from '#features/agents/step-list.tsx';
 import { lintel, refreshRoutes } from '#lib/api.ts';
 import { useT } from '#lib/i18n.tsx';
@@ -30,10 +30,12 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
   const end = useRef<HTMLDivElement>(null);
   useEffect(() => () => stop.current?.abort(), []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the newest text is scrolled to whenever some comes
-  useEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [turns, run?.text]);
+  useEffect(() => {
+    void end.current?.scrollIntoView({ block: 'nearest' });
+  }, [turns, run?.text]);
 
-  const follow = async (events: AsyncIterable<{ event: string; data: string }>): Promise<RunView> => {
-    let view = emptyRun;
+  const read = async (from: RunView, events: AsyncIterable<{ event: string; data: string }>): Promise<RunView> => {
+    let view = from;
     for await (const { event, data } of events) {
       if (event === 'comment') continue;
       view = readRunEvent(view, event, JSON.parse(data));
@@ -45,37 +47,27 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
     const content = text.trim();
     if (content === '' || busy) return;
     const messages: Turn[] = [...turns, { role: 'user', content }];
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    stop.current = stopping;
     setTurns(messages);
     setText('');
     setRun(undefined);
     setError(undefined);
     setBusy(true);
-    stop.current = new AbortController();
     try {
       const chosen = version === 'live' ? {} : { version: Number(version) };
       const input = { path: { id: agent.id }, body: { input: messages, mode: 'stream' as const, ...chosen } };
-      const view = await follow(lintel.events('POST /v1/agents/{id}/runs', input, { signal: stop.current.signal }));
+      let view = await read(emptyRun, lintel.events('POST /v1/agents/{id}/runs', input, { signal }));
+      // A run that waits for a person goes on in the background once somebody decided: its own events tell how.
+      if (view.id !== undefined && !isOver(view.status))
+        view = await read(view, lintel.events('GET /v1/runs/{id}/events', { path: { id: view.id } }, { signal }));
       if (view.status === 'finished') setTurns([...messages, { role: 'assistant', content: view.text }]);
     } catch (cause) {
-      if (!stop.current.signal.aborted) setError(cause);
+      if (!signal.aborted) setError(cause);
     } finally {
       setBusy(false);
       void refreshRoutes(['/v1/runs', '/v1/approvals']);
-    }
-  };
-  /** After a decision the run goes on in the background: its events tell how. */
-  const goOn = async () => {
-    if (run?.id === undefined) return;
-    setBusy(true);
-    stop.current = new AbortController();
-    try {
-      const input = { path: { id: run.id } };
-      const view = await follow(lintel.events('GET /v1/runs/{id}/events', input, { signal: stop.current.signal }));
-      if (view.status === 'finished') setTurns((now) => [...now, { role: 'assistant', content: view.text }]);
-    } catch (cause) {
-      if (!stop.current.signal.aborted) setError(cause);
-    } finally {
-      setBusy(false);
     }
   };
   const isStreaming = busy && run !== undefined && run.text !== '' && turns.at(-1)?.role === 'user';
@@ -189,12 +181,7 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
           </Text>
         ) : (
           <Stack gap="sm">
-            <StepList
-              steps={run.steps}
-              runId={run.id}
-              isWaiting={run.status === 'waiting'}
-              onDecided={() => void goOn()}
-            />
+            <StepList steps={run.steps} runId={run.id} isOpen={!isOver(run.status)} />
             {run.id !== undefined && (
               <TextLink size="sm" to={`/app/runs/${run.id}`}>
                 {t('playground.openRun')}

@@ -100,12 +100,7 @@ function RunViewPage({ run }: { run: Run }) {
           )}
         </Stack>
         <Panel title={t('playground.steps')}>
-          <StepList
-            steps={run.steps as StepView[]}
-            runId={run.id}
-            isWaiting={run.status === 'waiting'}
-            onDecided={refresh}
-          />
+          <StepList steps={run.steps as StepView[]} runId={run.id} isOpen={open.has(run.status)} />
         </Panel>
       </SimpleGrid>
     </Page>

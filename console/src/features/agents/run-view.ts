@@ -24,6 +24,11 @@ export type RunView = {
 /** A run of which nothing is known yet. */
 export const emptyRun: RunView = { id: undefined, status: undefined, text: '', steps: [], error: undefined };
 
+/** Whether nothing will happen to a run of this status any more. */
+export function isOver(status: string | undefined): boolean {
+  return status === 'finished' || status === 'failed' || status === 'cancelled';
+}
+
 /** The run after one more event of its stream: `run`, `step`, `text` or `error`. Unknown events change nothing. */
 export function readRunEvent(view: RunView, event: string, data: unknown): RunView {
   const body = data as Record<string, unknown>;

@@ -12,13 +12,12 @@ import { Status } from '#ui/status.tsx';
 export function StepList({
   steps,
   runId,
-  isWaiting,
-  onDecided,
+  isOpen,
 }: {
   steps: readonly StepView[];
   runId: string | undefined;
-  isWaiting: boolean;
-  onDecided: () => void;
+  /** Whether the run still goes on: then what it waits for is asked here. */
+  isOpen: boolean;
 }) {
   const t = useT();
   const word = useWord('stepKind');
@@ -51,7 +50,9 @@ export function StepList({
           </Stack>
         </div>
       ))}
-      {isWaiting && runId !== undefined && <WaitingApprovals runId={runId} onDecided={onDecided} />}
+      {isOpen && runId !== undefined && steps.some(({ status }) => status === 'pending') && (
+        <WaitingApprovals runId={runId} />
+      )}
     </div>
   );
 }
@@ -59,6 +60,15 @@ export function StepList({
 function StepResult({ result }: { result: unknown }) {
   const t = useT();
   if (result === null || result === undefined) return null;
+  const { approved, note } = result as { approved?: boolean; note?: string };
+  if (approved !== undefined) {
+    return (
+      <Group gap="xs">
+        <Status value={approved ? 'approved' : 'rejected'} />
+        {note !== undefined && <Text size="sm">{note}</Text>}
+      </Group>
+    );
+  }
   const { text, content, isError, toolCalls } = result as {
     text?: string;
     content?: string;
@@ -99,14 +109,14 @@ function StepTokens({ step }: { step: StepView }) {
   );
 }
 
-function WaitingApprovals({ runId, onDecided }: { runId: string; onDecided: () => void }) {
+function WaitingApprovals({ runId }: { runId: string }) {
   const approvals = useGet('GET /v1/approvals', { query: { status: 'pending', limit: 100 } }, { every: 3_000 });
   const own = (approvals.data?.data ?? []).filter((approval) => approval.run === runId);
   return (
     <>
       {own.map((approval) => (
         <div key={approval.id} className="trace-step" data-outcome="skip">
-          <DecideButtons approval={approval} onDecided={onDecided} />
+          <DecideButtons approval={approval} isInline />
         </div>
       ))}
     </>

@@ -1,7 +1,5 @@
 import {
-  Badge,
   Button,
-  Checkbox,
   Group,
   MultiSelect,
   NumberInput,
@@ -15,13 +13,13 @@ import {
   TextInput,
 } from '@mantine/core';
 import { useState } from 'react';
-
-import { expiryOf, type KeyDraft, keyPresets, presetScopes, riskColors } from '#features/auth/key-presets.ts';
+import { expiryOf, type KeyDraft, keyPresets, presetScopes } from '#features/auth/key-presets.ts';
+import { PermissionPicker } from '#features/auth/permission-picker.tsx';
 import { useGet, useSend } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink, useGo } from '#lib/navigation.tsx';
-import { useCan } from '#lib/session.ts';
+import { useArea, useCan } from '#lib/session.ts';
 import { CodeBlock, Facts, Page, Panel, Word } from '#ui/page.tsx';
 import { ProblemNotice } from '#ui/problem.tsx';
 import { ShownOnce } from '#ui/secret.tsx';
@@ -34,18 +32,16 @@ type StepProps = { draft: KeyDraft; set: (change: Partial<KeyDraft>) => void };
 export function KeyWizard() {
   const t = useT();
   const go = useGo();
+  const area = useArea();
+  const can = useCan();
   const [step, setStep] = useState(0);
   const [draft, setDraft] = useState(start);
   const permissions = useGet('GET /v1/permissions');
   const create = useSend('POST /v1/api-keys', ['/v1/api-keys']);
   const vocabulary = permissions.data?.data ?? [];
-  const scopes =
-    draft.preset === 'custom'
-      ? draft.scopes
-      : presetScopes(
-          draft.preset,
-          vocabulary.map(({ name }) => name),
-        );
+  // Never more than one's own role gives: the server would refuse the key.
+  const within = vocabulary.map(({ name }) => name).filter(can);
+  const scopes = draft.preset === 'custom' ? draft.scopes : presetScopes(draft.preset, within);
   const set = (change: Partial<KeyDraft>) => setDraft((now) => ({ ...now, ...change }));
   const finish = () =>
     create.mutate({
@@ -69,8 +65,8 @@ export function KeyWizard() {
             </Text>
             <CodeBlock wrap code={curlFor('lintel/router', create.data.key)} label={t('label.curl')} />
             <Group>
-              <Button onClick={() => go('/app/calls')}>{t('keys.watch')}</Button>
-              <TextLink to="/app/keys" size="sm">
+              <Button onClick={() => go(`${area}/calls`)}>{t('keys.watch')}</Button>
+              <TextLink to={`${area}/keys`} size="sm">
                 {t('nav.keys')}
               </TextLink>
             </Group>
@@ -96,10 +92,10 @@ export function KeyWizard() {
             <Stepper.Step label={t('keys.step.review')} />
           </Stepper>
           <Stack gap="md">
-            {step === 0 && <Purpose draft={draft} set={set} />}
+            {step === 0 && <Purpose draft={draft} set={set} vocabulary={within} />}
             {step === 1 && <Resources draft={draft} set={set} />}
             {step === 2 && (
-              <Permissions
+              <PermissionPicker
                 chosen={scopes}
                 vocabulary={vocabulary}
                 onChange={(next) => set({ preset: 'custom', scopes: next })}
@@ -108,7 +104,7 @@ export function KeyWizard() {
             {step === 3 && <Review draft={draft} scopes={scopes} />}
             {create.error !== null && <ProblemNotice error={create.error} />}
             <Group justify="space-between">
-              <Button variant="default" onClick={() => (step === 0 ? go('/app/keys') : setStep(step - 1))}>
+              <Button variant="default" onClick={() => (step === 0 ? go(`${area}/keys`) : setStep(step - 1))}>
                 {t(step === 0 ? 'action.cancel' : 'action.back')}
               </Button>
               <Button type="submit" loading={create.isPending} disabled={step === 2 && scopes.length === 0}>
@@ -122,7 +118,7 @@ export function KeyWizard() {
   );
 }
 
-function Purpose({ draft, set }: StepProps) {
+function Purpose({ draft, set, vocabulary }: StepProps & { vocabulary: string[] }) {
   const t = useT();
   return (
     <>
@@ -158,21 +154,23 @@ function Purpose({ draft, set }: StepProps) {
         onChange={(preset) => set({ preset: preset as 'invoke' })}
       >
         <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="xs" mt={6}>
-          {keyPresets.map((preset) => (
-            <Radio.Card key={preset} value={preset} p="sm">
-              <Group wrap="nowrap" align="flex-start" gap="sm">
-                <Radio.Indicator />
-                <div>
-                  <Text size="sm" fw={600}>
-                    {t(`keys.preset.${preset}`)}
-                  </Text>
-                  <Text size="xs" c="dimmed">
-                    {t(`keys.preset.${preset}About`)}
-                  </Text>
-                </div>
-              </Group>
-            </Radio.Card>
-          ))}
+          {keyPresets
+            .filter((preset) => preset === 'custom' || presetScopes(preset, vocabulary).length > 0)
+            .map((preset) => (
+              <Radio.Card key={preset} value={preset} p="sm">
+                <Group wrap="nowrap" align="flex-start" gap="sm">
+                  <Radio.Indicator />
+                  <div>
+                    <Text size="sm" fw={600}>
+                      {t(`keys.preset.${preset}`)}
+                    </Text>
+                    <Text size="xs" c="dimmed">
+                      {t(`keys.preset.${preset}About`)}
+                    </Text>
+                  </div>
+                </Group>
+              </Radio.Card>
+            ))}
         </SimpleGrid>
       </Radio.Group>
     </>
@@ -211,67 +209,6 @@ function Resources({ draft, set }: StepProps) {
         onChange={(days) => set({ days: String(days) })}
       />
     </>
-  );
-}
-
-function Permissions({
-  chosen,
-  vocabulary,
-  onChange,
-}: {
-  chosen: string[];
-  vocabulary: { name: string; risk: string }[];
-  onChange: (scopes: string[]) => void;
-}) {
-  const t = useT();
-  const can = useCan();
-  const groups = Map.groupBy(vocabulary, ({ name }) => name.split(':')[0] ?? '');
-  return (
-    <Stack gap="xs">
-      <Text size="sm" c="dimmed">
-        {t('keys.permissionsAbout')}
-      </Text>
-      {[...groups].map(([noun, list]) => (
-        <Group
-          key={noun}
-          gap="md"
-          align="flex-start"
-          wrap="nowrap"
-          py={4}
-          style={{ borderBlockEnd: '1px solid var(--line)' }}
-        >
-          <Text size="sm" fw={600} w={130} style={{ flex: 'none' }}>
-            {noun}
-          </Text>
-          <Group gap="md">
-            {list.map(({ name, risk }) => (
-              <Checkbox
-                key={name}
-                size="xs"
-                checked={chosen.includes(name)}
-                disabled={!can(name)}
-                onChange={(event) =>
-                  onChange(event.currentTarget.checked ? [...chosen, name] : chosen.filter((each) => each !== name))
-                }
-                label={
-                  <Group gap={6} component="span">
-                    <span>{name.split(':')[1]}</span>
-                    <Badge size="xs" component="span" color={riskColors[risk] ?? 'gray'} tt="none">
-                      {t(`risk.${risk}` as 'risk.low')}
-                    </Badge>
-                    {!can(name) && (
-                      <Badge size="xs" component="span" color="gray" variant="outline" tt="none">
-                        {t('keys.exceeds')}
-                      </Badge>
-                    )}
-                  </Group>
-                }
-              />
-            ))}
-          </Group>
-        </Group>
-      ))}
-    </Stack>
   );
 }
 

@@ -7,7 +7,7 @@ import { curlFor } from '#lib/curl.ts';
 import { When } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink, useFilters, useGo } from '#lib/navigation.tsx';
-import { useCan } from '#lib/session.ts';
+import { useArea, useCan } from '#lib/session.ts';
 import { ConfirmButton } from '#ui/confirm.tsx';
 import { DataTable } from '#ui/data-table.tsx';
 import { Icon } from '#ui/icons.tsx';
@@ -23,11 +23,12 @@ export function KeysPage() {
   const t = useT();
   const can = useCan();
   const go = useGo();
+  const area = useArea();
   const [filters, change] = useFilters();
   const includeRevoked = filters['ended'] === 'yes';
   const keys = useList('GET /v1/api-keys', { query: includeRevoked ? { includeRevoked } : {} });
   const create = (
-    <Button leftSection={<Icon name="plus" />} onClick={() => go('/app/keys/new')}>
+    <Button leftSection={<Icon name="plus" />} onClick={() => go(`${area}/keys/new`)}>
       {t('keys.create')}
     </Button>
   );
@@ -88,6 +89,7 @@ export function KeysPage() {
 
 function KeyDialog({ apiKey, onClose }: { apiKey: Key; onClose: () => void }) {
   const t = useT();
+  const area = useArea();
   const can = useCan();
   const [overlap, setOverlap] = useState<number | string>(24);
   const rotate = useSend('POST /v1/api-keys/{id}/rotate', ['/v1/api-keys']);
@@ -128,7 +130,7 @@ function KeyDialog({ apiKey, onClose }: { apiKey: Key; onClose: () => void }) {
             [t('keys.expires'), <When key="e" at={apiKey.overlapUntil ?? apiKey.expiresAt} />],
             [
               t('keys.seen'),
-              <TextLink key="calls" size="sm" to="/app/calls" search={{ keyId: apiKey.id }}>
+              <TextLink key="calls" size="sm" to={`${area}/calls`} search={{ keyId: apiKey.id }}>
                 {t('nav.calls')}
               </TextLink>,
             ],

@@ -1,11 +1,11 @@
 import type { Answer } from '@lintel/sdk';
 import { Alert, Button, Drawer, Group, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
-
 import { LineReason, TotalReason } from '#features/billing/line-reason.tsx';
+import { Period } from '#features/billing/tenant-invoices.tsx';
 import { useGet, useList } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
-import { Money, Num, useFormat, When } from '#lib/format.tsx';
+import { Money, Num } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { TextLink, useGo, useParam } from '#lib/navigation.tsx';
 import { DataTable } from '#ui/data-table.tsx';
@@ -181,12 +181,4 @@ function LineName({ line }: { line: Line }) {
       )}
     </Stack>
   );
-}
-
-function Period({ from, to }: { from: string; to: string }) {
-  const format = useFormat();
-  if (from === undefined || to === undefined) return <When at={null} />;
-  // The end is not part of the period: its last moment is.
-  const last = new Date(new Date(to).getTime() - 1).toISOString();
-  return <bdi>{`${format.date(from)} – ${format.date(last)}`}</bdi>;
 }

@@ -1,11 +1,14 @@
 import type { Item } from '@lintel/sdk';
-import { Badge, Group, Stack, Switch, Text } from '@mantine/core';
+import { Badge, Button, Group, Stack, Switch, Text } from '@mantine/core';
 
+import { PlanDialog } from '#features/billing/plan-dialog.tsx';
 import { useGet } from '#lib/api.ts';
 import { Money, Num } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useFilters } from '#lib/navigation.tsx';
+import { useCan } from '#lib/session.ts';
 import { DataTable } from '#ui/data-table.tsx';
+import { Icon } from '#ui/icons.tsx';
 import { Empty, Page, Panel } from '#ui/page.tsx';
 import { Found } from '#ui/problem.tsx';
 import { DemoMark } from '#ui/status.tsx';
@@ -14,6 +17,7 @@ import { DemoMark } from '#ui/status.tsx';
 export function PlansPage() {
   const t = useT();
   const plans = useGet('GET /v1/platform/plans');
+  const can = useCan();
   const [filters, change] = useFilters();
   const includeDemo = filters['demo'] === 'yes';
   const margins = useGet(
@@ -23,7 +27,17 @@ export function PlansPage() {
   );
   const tenants = useGet('GET /v1/platform/tenants', { query: { limit: 200 } });
   return (
-    <Page title={t('nav.plans')} about={t('plans.about')}>
+    <Page
+      title={t('nav.plans')}
+      about={t('plans.about')}
+      actions={
+        can('platform-plans:create') && (
+          <Button leftSection={<Icon name="plus" />} onClick={() => change({ plan: 'new' })}>
+            {t('plans.new')}
+          </Button>
+        )
+      }
+    >
       <Panel
         flush
         title={t('plans.margins')}
@@ -77,6 +91,13 @@ export function PlansPage() {
                 <Empty icon="plans" title={t('plans.empty')} about={t('plans.emptyAbout')} />
               </Panel>
             )}
+            {(filters['plan'] === 'new' || data.some(({ id }) => id === filters['plan'])) && (
+              <PlanDialog
+                key={filters['plan']}
+                plan={data.find(({ id }) => id === filters['plan'])}
+                onClose={() => change({ plan: undefined })}
+              />
+            )}
             {data.map((plan) => (
               <Panel
                 key={plan.id}
@@ -86,6 +107,11 @@ export function PlansPage() {
                   <Group gap={6}>
                     <DemoMark when={plan.demo} />
                     {plan.isDefault && <Badge>{t('plans.default')}</Badge>}
+                    {can('platform-plans:update') && (
+                      <Button size="compact-xs" variant="default" onClick={() => change({ plan: plan.id })}>
+                        {t('plans.edit')}
+                      </Button>
+                    )}
                   </Group>
                 }
               >

@@ -22,7 +22,7 @@ export function SubscriptionPanel({ tenantId }: { tenantId: string }) {
           {t('subscription.now', { plan: put.data.plan.name })}
         </Text>
       )}
-      {can('platform-plans:update') && (
+      {can('platform-subscriptions:update') && (
         <form
           onSubmit={(event) => {
             event.preventDefault();

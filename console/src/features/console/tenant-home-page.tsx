@@ -98,6 +98,7 @@ function TaskRow({ task, isNext }: { task: Task; isNext: boolean }) {
         radius="xl"
         variant={task.done ? 'filled' : 'default'}
         color={task.done ? 'teal' : 'gray'}
+        role="img"
         aria-label={t(task.done ? 'home.done' : 'home.open')}
       >
         {task.done && <Icon name="check" size={14} />}

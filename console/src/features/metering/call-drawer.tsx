@@ -100,22 +100,24 @@ function Call({ call }: { call: TracedCall }) {
           ))}
         </div>
       </Panel>
-      <Panel title={t('call.used')}>
-        <Facts
-          rows={[
-            ...(call.reserved === null
-              ? []
-              : ([
-                  [t('call.reservedTokens'), <Num key="rt" value={Number(call.reserved['tokens'])} />],
-                  [t('call.reservedMoney'), <bdi key="rm">{String(call.reserved['money'])}</bdi>],
-                ] as const)),
-            ...Object.entries(call.quantities).map(
-              ([name, value]) => [word(name), <Num key={name} value={Number(value)} />] as const,
-            ),
-            ...(call.estimated ? [[t('call.estimated'), t('call.estimatedAbout')] as const] : []),
-          ]}
-        />
-      </Panel>
+      {(call.reserved !== null || Object.keys(call.quantities).length > 0) && (
+        <Panel title={t('call.used')}>
+          <Facts
+            rows={[
+              ...(call.reserved === null
+                ? []
+                : ([
+                    [t('call.reservedTokens'), <Num key="rt" value={Number(call.reserved['tokens'])} />],
+                    [t('call.reservedMoney'), <bdi key="rm">{String(call.reserved['money'])}</bdi>],
+                  ] as const)),
+              ...Object.entries(call.quantities).map(
+                ([name, value]) => [word(name), <Num key={name} value={Number(value)} />] as const,
+              ),
+              ...(call.estimated ? [[t('call.estimated'), t('call.estimatedAbout')] as const] : []),
+            ]}
+          />
+        </Panel>
+      )}
       {call.attempts.length > 0 && (
         <Panel title={t('call.attempts')}>
           <Stack gap={4}>
@@ -140,6 +142,7 @@ function TraceStep({ step }: { step: Step }) {
   const t = useT();
   const word = useWord('step');
   const outcome = useWord('outcome');
+  const format = useFormat();
   const entries = Object.entries(step.detail).filter(([, value]) => value !== null && value !== undefined);
   const plain = entries.filter(([, value]) => typeof value !== 'object');
   const nested = entries.filter(([, value]) => typeof value === 'object');
@@ -153,7 +156,7 @@ function TraceStep({ step }: { step: Step }) {
           {outcome(step.outcome)}
         </Text>
         <Text size="xs" c="dimmed" className="numbers" ms="auto">
-          <bdi>{t('call.microseconds', { count: step.us })}</bdi>
+          <bdi>{step.us < 1000 ? t('call.microseconds', { count: step.us }) : format.ms(step.us / 1000)}</bdi>
         </Text>
       </Group>
       {plain.length > 0 && (

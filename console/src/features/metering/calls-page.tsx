@@ -1,6 +1,6 @@
 import type { Input } from '@lintel/sdk';
 import { Button, Group, Select, Switch, Text, TextInput } from '@mantine/core';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 
 import { CallDrawer } from '#features/metering/call-drawer.tsx';
 import { type CallRow, targetOf } from '#features/metering/call-row.ts';
@@ -51,11 +51,14 @@ function CallLog({
   const word = useWord('status');
   const [filters, change] = useFilters();
   const [paused, setPaused] = useState(false);
-  const state = useLive(
-    ['calls'],
-    throttled(() => void refreshRoutes(['/v1/calls', '/v1/platform/calls'])),
-    paused,
-  );
+  const read = () => void refreshRoutes(['/v1/calls', '/v1/platform/calls']);
+  const state = useLive(['calls'], throttled(read), paused);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: asking again depends on nothing but the state of the stream
+  useEffect(() => {
+    if (state !== 'polling') return;
+    const timer = setInterval(read, 3_000);
+    return () => clearInterval(timer);
+  }, [state]);
   const columns: Column<CallRow>[] = [
     { key: 'at', header: t('calls.at'), cell: (call) => <When at={call.at} short /> },
     {
@@ -84,7 +87,7 @@ function CallLog({
             header: t('label.tenant'),
             cell: (call: CallRow) => (
               <Group gap={6} wrap="nowrap">
-                <Text size="sm" truncate maw={160}>
+                <Text size="sm" truncate miw={60} maw={160}>
                   {tenantNames?.get(call.tenantId) ?? call.tenantId}
                 </Text>
                 <DemoMark when={call.demo} />
@@ -99,6 +102,11 @@ function CallLog({
       cell: (call) => (
         <Text size="sm" truncate maw={240}>
           {targetOf(call, agentNames)}
+          {call.kind === 'run' && call.model !== null && agentNames?.has(call.agentId ?? '') !== true && (
+            <Text span size="xs" c="dimmed" ms={6}>
+              {t('calls.byAgent')}
+            </Text>
+          )}
         </Text>
       ),
     },
@@ -163,6 +171,8 @@ function CallLog({
           onChange={(status) => change({ status: status ?? undefined })}
         />
         <FilterText name="model" label={t('calls.model')} />
+        <FilterTime name="from" label={t('calls.from')} />
+        <FilterTime name="to" label={t('calls.to')} />
         {area === 'platform' && <FilterText name="tenantId" label={t('calls.tenantId')} />}
         {area === 'tenant' && <FilterText name="keyId" label={t('calls.keyId')} />}
         {area === 'platform' && (
@@ -216,6 +226,31 @@ function FilterText({ name, label }: { name: string; label: string }) {
       onKeyDown={(event) => event.key === 'Enter' && apply()}
     />
   );
+}
+
+/** A filter that is a moment: entered in the browser's time, kept in the URL as ISO 8601 in UTC. */
+function FilterTime({ name, label }: { name: 'from' | 'to'; label: string }) {
+  const [filters, change] = useFilters();
+  const kept = filters[name];
+  return (
+    <TextInput
+      type="datetime-local"
+      aria-label={label}
+      title={label}
+      w={205}
+      value={kept === undefined ? '' : localTime(kept)}
+      onChange={(event) => {
+        const at = new Date(event.currentTarget.value);
+        change({ [name]: Number.isNaN(at.getTime()) ? undefined : at.toISOString() });
+      }}
+    />
+  );
+}
+
+function localTime(iso: string): string {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return '';
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 type CallQuery = NonNullable<Input<'GET /v1/calls'>['query']>;

@@ -42,7 +42,8 @@ export function ConnectDialog({
     setName(next);
     setBaseUrl(offered?.baseUrl ?? chosen?.baseUrl ?? '');
     setUseVariable((offered?.variable ?? null) !== null);
-    setModels([]);
+    const first = offered?.models[0] ?? chosen?.models.find(({ kind }) => kind === 'chat')?.name;
+    setModels(first === undefined ? [] : [first]);
   };
   // biome-ignore lint/correctness/useExhaustiveDependencies: the wanted preset is chosen once the lists are there
   useEffect(() => {

@@ -7,7 +7,7 @@ import { ModelsPanel } from '#features/models/models-panel.tsx';
 import { type Owner, type Provider, routesOf } from '#features/models/owner.ts';
 import { lintel, refreshRoutes, useGet, useList } from '#lib/api.ts';
 import { Duration } from '#lib/format.tsx';
-import { useT } from '#lib/i18n.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
 import { useFilters } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
 import { ConfirmButton } from '#ui/confirm.tsx';
@@ -131,7 +131,11 @@ function ProviderPanel({ provider, owner }: { provider: Provider; owner: Owner }
     >
       <Stack gap="sm">
         <Text size="sm" c="dimmed">
-          {provider.keyHint === null ? t('providers.noKey') : t('providers.keyHint', { end: provider.keyHint })}
+          {provider.keyHint === null
+            ? t('providers.noKey')
+            : provider.keyHint === ''
+              ? t('providers.hasKey')
+              : t('providers.keyHint', { end: provider.keyHint })}
         </Text>
         {result !== undefined &&
           (result.ok ? (
@@ -153,6 +157,7 @@ function ProviderPanel({ provider, owner }: { provider: Provider; owner: Owner }
 
 function CallableModels() {
   const t = useT();
+  const word = useWord('ownedBy');
   const models = useGet('GET /v1/models');
   return (
     <Panel title={t('models.callable')} about={t('models.callableAbout')}>
@@ -161,7 +166,7 @@ function CallableModels() {
           <Group key={model.id} gap="sm">
             <Copyable value={model.id} />
             <Text size="xs" c="dimmed">
-              {model.id === 'lintel/router' ? t('models.router') : model.owned_by}
+              {model.id === 'lintel/router' ? t('models.router') : word(model.owned_by)}
             </Text>
           </Group>
         ))}

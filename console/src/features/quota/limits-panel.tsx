@@ -3,7 +3,7 @@ import { ActionIcon, Button, Group, NumberInput, Progress, Select, Stack, Text }
 import { useState } from 'react';
 
 import { lintel, refreshRoutes, useGet, useList, useSend } from '#lib/api.ts';
-import { Dash, Money, Num, When } from '#lib/format.tsx';
+import { Dash, useFormat, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useCan } from '#lib/session.ts';
 import { DataTable } from '#ui/data-table.tsx';
@@ -28,6 +28,7 @@ export function LimitsPanel({ tenantId, currency }: { tenantId: string | undefin
     { path: { id: tenantId ?? '' } },
     { enabled: isOperator, every: 5_000 },
   );
+  const names = useNames(!isOperator);
   const noun = isOperator ? 'platform-limits' : 'limits';
   const remove = (limit: Limit) =>
     (isOperator
@@ -57,7 +58,7 @@ export function LimitsPanel({ tenantId, currency }: { tenantId: string | undefin
               </Group>
             ),
           },
-          { key: 'scope', header: t('limits.scope'), cell: (limit: Limit) => <Scope limit={limit} /> },
+          { key: 'scope', header: t('limits.scope'), cell: (limit: Limit) => <Scope limit={limit} names={names} /> },
           {
             key: 'left',
             header: t('limits.headroom'),
@@ -89,12 +90,20 @@ export function LimitsPanel({ tenantId, currency }: { tenantId: string | undefin
   );
 }
 
-function Scope({ limit }: { limit: Limit }) {
+/** Names of the tenant's keys and agents by id. */
+function useNames(enabled: boolean): ReadonlyMap<string, string> {
+  const keys = useGet('GET /v1/api-keys', { query: { limit: 200 } }, { enabled });
+  const agents = useGet('GET /v1/agents', { query: { limit: 200 } }, { enabled });
+  return new Map([...(keys.data?.data ?? []), ...(agents.data?.data ?? [])].map(({ id, name }) => [id, name]));
+}
+
+function Scope({ limit, names }: { limit: Limit; names: ReadonlyMap<string, string> }) {
   const t = useT();
   if (limit.scope === 'tenant') return <Text size="sm">{t('limits.scope.tenant')}</Text>;
   return (
     <Text size="sm">
-      {t(limit.scope === 'key' ? 'limits.scope.key' : 'limits.scope.agent')} <bdi className="mono">{limit.scopeId}</bdi>
+      {t(limit.scope === 'key' ? 'limits.scope.key' : 'limits.scope.agent')}{' '}
+      <bdi>{names.get(limit.scopeId ?? '') ?? limit.scopeId}</bdi>
     </Text>
   );
 }
@@ -102,17 +111,16 @@ function Scope({ limit }: { limit: Limit }) {
 /** How much of a limit is used and reserved, in words and as a bar. */
 function Headroom({ limit, currency }: { limit: Limit; currency: string }) {
   const t = useT();
+  const format = useFormat();
   const show = (amount: string) =>
-    limit.resource === 'money' ? <Money amount={amount} currency={currency} /> : <Num value={Number(amount)} />;
-  if (limit.resource === 'requests') return show(limit.amount);
+    limit.resource === 'money' ? format.money(amount, currency) : format.number(Number(amount));
+  if (limit.resource === 'requests') return <bdi className="numbers">{show(limit.amount)}</bdi>;
   const total = Math.max(Number(limit.amount), Number.MIN_VALUE);
   const used = Math.min(100, (Number(limit.used) / total) * 100);
   const reserved = Math.min(100 - used, (Number(limit.reserved) / total) * 100);
   return (
     <Stack gap={3} miw={150}>
-      <Text size="xs">
-        {t('limits.left')} {show(limit.remaining)} {t('limits.of')} {show(limit.amount)}
-      </Text>
+      <Text size="xs">{t('limits.leftOf', { remaining: show(limit.remaining), amount: show(limit.amount) })}</Text>
       <Progress.Root size={6} aria-label={t('limits.headroom')}>
         <Progress.Section
           value={used}

@@ -2,6 +2,7 @@ import type { Answer } from '@lintel/sdk';
 import { Button, Group, NumberInput, SimpleGrid, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { SubscriptionPanel } from '#features/billing/subscription-panel.tsx';
+import { TenantInvoices } from '#features/billing/tenant-invoices.tsx';
 import { LimitsPanel } from '#features/quota/limits-panel.tsx';
 import { lintel, refreshRoutes, useGet, useSend } from '#lib/api.ts';
 import { When } from '#lib/format.tsx';
@@ -49,6 +50,7 @@ function TenantView({ tenant }: { tenant: Tenant }) {
         can('platform-tenants:suspend') &&
         (tenant.status === 'active' ? (
           <ConfirmButton
+            key="suspend"
             size="xs"
             label={t('tenant.suspend')}
             title={t('tenant.suspendTitle', { name: tenant.name })}
@@ -57,6 +59,7 @@ function TenantView({ tenant }: { tenant: Tenant }) {
           />
         ) : tenant.status === 'deleted' ? null : (
           <ConfirmButton
+            key="reactivate"
             size="xs"
             label={t('tenant.reactivate')}
             title={t('tenant.reactivateTitle', { name: tenant.name })}
@@ -104,6 +107,7 @@ function TenantView({ tenant }: { tenant: Tenant }) {
         </Stack>
       </SimpleGrid>
       {can('platform-limits:read') && <LimitsPanel tenantId={tenant.id} currency={tenant.currency} />}
+      {can('platform-invoices:read') && <TenantInvoices tenantId={tenant.id} />}
       {can('platform-tenants:delete') && tenant.status !== 'deleted' && (
         <DeletePanel tenant={tenant} onDone={refresh} />
       )}

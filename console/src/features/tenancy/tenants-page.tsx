@@ -2,11 +2,12 @@ import { Button, Group, Select, TextInput } from '@mantine/core';
 import { useState } from 'react';
 
 import { OnboardWizard } from '#features/tenancy/onboard-wizard.tsx';
-import { useList } from '#lib/api.ts';
+import { lintel, refreshRoutes, useGet, useList } from '#lib/api.ts';
 import { When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useFilters, useGo } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
+import { ConfirmButton } from '#ui/confirm.tsx';
 import { DataTable } from '#ui/data-table.tsx';
 import { Icon } from '#ui/icons.tsx';
 import { Copyable, Empty, Page, Panel } from '#ui/page.tsx';
@@ -31,7 +32,16 @@ export function TenantsPage() {
     </Button>
   );
   return (
-    <Page title={t('nav.tenants')} about={t('tenants.about')} actions={can('platform-tenants:create') && onboard}>
+    <Page
+      title={t('nav.tenants')}
+      about={t('tenants.about')}
+      actions={
+        <>
+          {can('platform-tenants:delete') && <RemoveDemo />}
+          {can('platform-tenants:create') && onboard}
+        </>
+      }
+    >
       <Group gap="xs">
         <TextInput
           aria-label={t('tenants.search')}
@@ -92,5 +102,25 @@ export function TenantsPage() {
       </Panel>
       <OnboardWizard opened={filters['onboard'] === 'yes'} onClose={() => change({ onboard: undefined })} />
     </Page>
+  );
+}
+
+/** Deletes the demo tenants by the ordinary operation, at once; not offered when there are none. */
+function RemoveDemo() {
+  const t = useT();
+  const demo = useGet('GET /v1/platform/tenants', { query: { demo: true, limit: 200 } });
+  const present = (demo.data?.data ?? []).filter(({ status }) => status !== 'deleted' && status !== 'deleting');
+  if (present.length === 0) return null;
+  return (
+    <ConfirmButton
+      label={t('tenants.removeDemo')}
+      title={t('tenants.removeDemo')}
+      about={t('tenants.removeDemoAbout', { names: present.map(({ name }) => name).join(', ') })}
+      act={async () => {
+        for (const { id } of present)
+          await lintel.request('DELETE /v1/platform/tenants/{id}', { path: { id }, query: { graceDays: 0 } });
+        await refreshRoutes(['/v1/platform/tenants']);
+      }}
+    />
   );
 }
