@@ -1,10 +1,12 @@
 import OpenAI from 'openai';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { expectAccessible, launchBrowser, shoot, watchedPage } from '#test/browser';
 import { DOUBLE_KEY, type OpenAiDouble, startOpenAiDouble } from '#test/openai-double';
 import { type RunningProgram, startProgram } from '#test/program';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 let program: RunningProgram;
 let browser: Browser;
@@ -78,9 +80,9 @@ describe('the story', () => {
     expect(await answer.text()).toContain('408');
     const id = answer.headers.get('x-request-id') as string;
     // Live rows carry the call's id; how long it took is printed, not asserted.
-    await page.locator(`[data-call-id="${id}"]`).waitFor({ timeout: 10_000 });
+    await page.locator(`[data-row="${id}"]`).waitFor({ timeout: 10_000 });
     process.stdout.write(`the call was on the screen after ${Math.round(performance.now() - started)} ms\n`);
-    await page.locator(`[data-call-id="${id}"]`).click();
+    await page.locator(`[data-row="${id}"]`).click();
     await page.getByText('agents:invoke').first().waitFor();
     await shoot(page, 'call-trace');
     await expectAccessible(page, 'call drawer');
@@ -100,12 +102,10 @@ describe('the story', () => {
 
     const { page, faults } = await watchedPage(operator, program.url);
     await page.goto(`${program.url}/operator/tenants`);
-    await page
-      .getByRole('button', { name: 'Onboard' })
-      .or(page.getByRole('button', { name: /New tenant|Onboard/ }))
-      .first()
-      .click();
-    await shoot(page, 'onboard-1');
+    await page.getByRole('button', { name: 'Onboard a tenant' }).first().click();
+    await page.getByLabel('Name', { exact: false }).first().fill('Acme');
+    await shoot(page, 'onboard');
+    await expectAccessible(page, 'onboard wizard');
     await page.close();
     expect(faults).toEqual([]);
 
@@ -146,9 +146,9 @@ describe('the story', () => {
       });
       const apiKey = await post('/v1/api-keys', { name: 'first' });
       return { agent, apiKey };
-    })) as { agent: { id: string; name: string }; apiKey: { secret: string } };
+    })) as { agent: { id: string; name: string }; apiKey: { key: string } };
     expect(made.agent.name, JSON.stringify(made)).toBe('helper');
-    const client = new OpenAI({ baseURL: `${program.url}/v1`, apiKey: made.apiKey.secret, maxRetries: 0 });
+    const client = new OpenAI({ baseURL: `${program.url}/v1`, apiKey: made.apiKey.key, maxRetries: 0 });
     const answer = await client.chat.completions.create({
       model: 'agent/helper',
       messages: [{ role: 'user', content: 'say:welcome' }],

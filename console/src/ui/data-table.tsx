@@ -73,6 +73,7 @@ export function DataTable<T>({
             {rows.items.map((row) => (
               <Table.Tr
                 key={rowKey(row)}
+                data-row={rowKey(row)}
                 {...(onOpen === undefined
                   ? {}
                   : {
