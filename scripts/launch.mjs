@@ -60,7 +60,12 @@ async function main([name = '', ...args]) {
 }
 
 async function runStep(runtime, step) {
-  const env = { ...process.env, PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH ?? ''}` };
+  const env = {
+    // glibc gives every thread an arena of its own and keeps what was freed there: resident memory creeps up by a quarter while the heap is flat.
+    MALLOC_ARENA_MAX: '2',
+    ...process.env,
+    PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH ?? ''}`,
+  };
   if (step.name) env.NODE_ENV = 'test';
   const chromium = step.browser && ensureChromium(root, runtime, say);
   if (chromium) env.CHROMIUM_PATH = chromium;

@@ -165,7 +165,7 @@ export async function createApp(options: AppOptions) {
     quota: quota.quota,
     billing,
     metering: metering.metering,
-    callApi: callOwnApi({ server: () => server, rbac, stillHolds }),
+    callApi: callOwnApi({ server: () => server, present: (principal) => auth.manager.present(principal) }),
     isDemo: (tenantId) => tenancy.tenants.get(tenantId)?.demo ?? false,
     isActive: (tenantId) => tenancy.tenants.get(tenantId)?.status === 'active',
     mayStay: (principal, permission) => stillHolds(principal) && rbac.decide(principal, permission, 'tenant').allowed,

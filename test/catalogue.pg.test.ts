@@ -113,6 +113,16 @@ test('no role of the house is more than it should be', async () => {
     });
 });
 
+test('what goes with a tenant can be deleted through the door that erases tenants', async () => {
+  const erasable = [...declared.values()].filter(({ erased }) => erased === 'deleted');
+  expect(erasable.length).toBeGreaterThan(15);
+  const may = await rows(
+    "SELECT t AS name, has_table_privilege('lintel_' || role, t, 'DELETE') AND has_table_privilege('lintel_' || role, t, 'SELECT') AS may FROM unnest($1::text[], $2::text[]) AS x (t, role)",
+    [erasable.map(({ name }) => name), erasable.map(({ home }) => (home === 'directory' ? 'directory' : 'platform'))],
+  );
+  expect(may.filter((row) => !row['may']).map((row) => row['name'])).toEqual([]);
+});
+
 test('tables without a tenant are written by their services, not by tenants', async () => {
   const grants = await rows(
     "SELECT table_name, privilege_type FROM information_schema.role_table_grants WHERE grantee = 'lintel_app' AND table_schema = 'public'",

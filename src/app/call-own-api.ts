@@ -4,7 +4,6 @@ import type { FastifyInstance, InjectOptions } from 'fastify';
 import type { CallApi } from '#agents';
 import type { Principal } from '#kernel/http';
 import { Problem, problems } from '#kernel/problem';
-import type { RbacModule } from '#security/rbac';
 
 const acting = new AsyncLocalStorage<Principal>();
 
@@ -19,17 +18,16 @@ export function actingPrincipal(): Principal | undefined {
  */
 export function callOwnApi(deps: {
   server: () => FastifyInstance | undefined;
-  rbac: RbacModule;
-  stillHolds: (principal: Principal) => boolean;
+  /** The principal with the rights of now; undefined when its credential has ended. */
+  present: (principal: Principal) => Promise<Principal | undefined>;
 }): CallApi {
   return async (principal, method, path, body, idempotencyKey) => {
     const server = deps.server();
     if (server === undefined || !path.startsWith('/v1/'))
       throw new Problem(problems.notFound, { detail: 'Only paths below /v1/ can be called.' });
-    if (!deps.stillHolds(principal))
+    const now = await deps.present(principal);
+    if (now === undefined)
       throw new Problem(problems.unauthenticated, { detail: 'The credential that began this run is no longer valid.' });
-    const kind = principal.kind === 'key' ? 'key' : 'user';
-    const now: Principal = { ...principal, roles: deps.rbac.manager.rolesOf(principal.tenantId, kind, principal.id) };
     // Awaited inside: the injected request begins with its first "then", and must begin as this principal.
     const answer = await acting.run(now, async () => {
       const injected = await server.inject({

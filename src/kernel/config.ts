@@ -197,7 +197,7 @@ export const kernelSettings = {
     'An OpenTelemetry collector (OTLP over HTTP) for traces and metrics; its other standard variables hold too. Not set: none are sent.',
     { example: 'http://localhost:4318' },
   ),
-  LINTEL_DATABASE_POOL: integer(10, 2, 200, 'Database connections per process.'),
+  LINTEL_DATABASE_POOL: integer(10, 4, 200, 'Database connections per process.'),
   LINTEL_MAX_BODY_BYTES: integer(8_388_608, 1024, 268_435_456, 'Largest request body, bytes.'),
 } as const satisfies Settings;
 

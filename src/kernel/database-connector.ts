@@ -49,6 +49,8 @@ export function createConnector(url: string, applicationName: string): Connector
     types: rowTypes,
     application_name: applicationName,
     keepAlive: true,
+    // Statements that do not wait for each other's answers are sent together.
+    pipeline: true,
     connectionTimeoutMillis: 4_000,
     query_timeout: 60_000,
     options: '-c timezone=UTC -c idle_in_transaction_session_timeout=60000 -c statement_timeout=55000',

@@ -6,7 +6,8 @@ export const kernelTables: readonly Table[] = [
     home: 'platform',
     tenantRows: true,
     kept: 'until the relay has moved it',
-    erased: 'deleted',
+    // Only the relay may take rows out; those of the last second go on to the log.
+    erased: 'with retention',
     data: { event: 'personal' },
   }),
   table('log', 'at seq event', {

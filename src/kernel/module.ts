@@ -35,6 +35,8 @@ export type Module = {
   readonly checks?: readonly Check[];
   /** Starts what runs beside requests in a process of this role; the returned function ends it. */
   start?(role: 'front' | 'background'): Promise<() => Promise<void>>;
+  /** Lets go of those who only watch, when the process begins to end: it waits for calls alone. */
+  drain?(): void;
 };
 
 /** One word of the closed vocabulary of rights. `risk` is shown where keys are made. */

@@ -76,7 +76,10 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   keepRawBodies(app);
   await app.register(swagger, {
     transformObject: (made) =>
-      withProblems('openapiObject' in made ? made.openapiObject : made.swaggerObject, openaiOperations(deps.routes)) as never,
+      withProblems(
+        'openapiObject' in made ? made.openapiObject : made.swaggerObject,
+        openaiOperations(deps.routes),
+      ) as never,
     openapi: {
       openapi: '3.1.0',
       info: {

@@ -14,7 +14,8 @@ export function requireStorable(value: unknown, source: string): void {
       if (!isStorable(each)) throw invalidInput(pointer, 'holds U+0000 or half of a surrogate pair');
     } else if (each !== null && typeof each === 'object') {
       for (const [name, member] of Object.entries(each)) {
-        if (!isStorable(name)) throw invalidInput(pointer, 'has a member named with U+0000 or half of a surrogate pair');
+        if (!isStorable(name))
+          throw invalidInput(pointer, 'has a member named with U+0000 or half of a surrogate pair');
         open.push([member, `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`]);
       }
     }

@@ -6,7 +6,11 @@ import type { Subscriber } from '#kernel/module';
 
 const batch = 500;
 const idleMs = 1_000;
+/** A step ends after so much handling: its transaction is open meanwhile, and the database ends one that is idle for a minute. */
+const stepMs = 20_000;
 const lockBase = 7_216_550_000;
+/** So many readers work at a time: each holds a connection while its handler takes another, and the pool must have one left. */
+const atOnce = 2;
 
 /**
  * Runs the durable readers of the log: each has a cursor of its own and sees every event of its types at least once, in order. An
@@ -17,6 +21,8 @@ export class SubscriberRunner {
   readonly #log: Logger;
   readonly #subscribers: readonly Subscriber[];
   readonly #wakes = new Set<() => void>();
+  readonly #waiting: (() => void)[] = [];
+  #working = 0;
   #stopped = false;
   #running: Promise<void>[] = [];
 
@@ -47,7 +53,7 @@ export class SubscriberRunner {
     let failures = 0;
     while (!this.#stopped) {
       try {
-        const more = await this.#step(subscriber);
+        const more = await this.#inSlot(() => this.#step(subscriber));
         failures = 0;
         if (!more) await this.#pause(idleMs);
       } catch (error) {
@@ -56,8 +62,20 @@ export class SubscriberRunner {
           { err: error, subscriber: subscriber.name, failures },
           'a reader of the log could not go on; it tries again',
         );
-        await this.#pause(Math.min(30_000, 100 * 2 ** failures));
+        await this.#pause(Math.min(30_000, 100 * 2 ** failures), false);
       }
+    }
+  }
+
+  async #inSlot<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#working >= atOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#working++;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#working--;
+      else next();
     }
   }
 
@@ -76,7 +94,9 @@ export class SubscriberRunner {
       );
       let seq = cursor;
       let failure: unknown;
+      const end = performance.now() + stepMs;
       for (const row of rows) {
+        if (performance.now() > end) break;
         try {
           if (matchesType(row.event.type, subscriber.types)) await subscriber.handle({ ...row.event, seq: row.seq });
         } catch (error) {
@@ -92,17 +112,20 @@ export class SubscriberRunner {
         );
       }
       if (failure !== undefined && seq === cursor) throw failure;
-      return rows.length === batch || failure !== undefined;
+      return rows.length === batch || seq < (rows.at(-1)?.seq ?? seq);
     });
   }
 
-  #pause(ms: number): Promise<void> {
+  /** After a failure new events don't end the pause: they wait behind the one that failed. */
+  #pause(ms: number, wakeable = true): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
+        if (!wakeable && !this.#stopped && performance.now() < end) return;
         clearTimeout(timer);
         this.#wakes.delete(done);
         resolve();
       };
+      const end = performance.now() + ms - 1;
       const timer = setTimeout(done, ms);
       if (this.#stopped) done();
       else this.#wakes.add(done);

@@ -45,17 +45,27 @@ export class EntryCommitter {
         await this.#tendMonthOf(idTime(id));
     }
     const { writer, epoch } = this.#numbering;
-    const numbered = await this.#db.forService('usage_writer', async (tx) => {
-      const marked = late === undefined ? entries : await this.#markLate(tx, entries, late.before);
-      const written = await this.#write(tx, marked, late !== undefined);
-      killPoint('call-before-commit');
-      return written;
+    const again = late !== undefined;
+    const write = (inOrder: boolean) =>
+      this.#db.forService('usage_writer', async (tx) => {
+        const marked = late === undefined ? entries : await this.#markLate(tx, entries, late.before);
+        const written = await this.#write(tx, marked, again, inOrder);
+        killPoint('call-before-commit');
+        return written;
+      });
+    const numbered = await write(again).catch((error: unknown) => {
+      if (!(error instanceof RowsThere)) throw error;
+      return write(true);
     });
     // A batch that was given up meanwhile must not move the numbers of its successor.
     if (writer === this.#numbering.writer && epoch === this.#numbering.epoch) this.#numbering = numbered;
   }
 
-  async #write(tx: Tx, entries: readonly Recorded[], again: boolean): Promise<Numbering> {
+  /**
+   * Writes rows, charges and numbering. Not `inOrder`, as if all rows were new, which spares the answers between the statements;
+   * throws {@link RowsThere} where some were not.
+   */
+  async #write(tx: Tx, entries: readonly Recorded[], again: boolean, inOrder: boolean): Promise<Numbering> {
     const now = this.#clock.now().toString({ smallestUnit: 'millisecond' });
     const calls: Record<string, unknown>[] = [];
     const usage: Record<string, unknown>[] = [];
@@ -65,15 +75,27 @@ export class EntryCommitter {
     }
     const before = this.#numbering;
     const none = { count: 0, ids: null };
-    const newCalls = calls.length === 0 ? none : await insertRows(tx, 'calls', calls, before, again);
-    const newUsage = usage.length === 0 ? none : await insertRows(tx, 'usage', usage, before, again);
-    const after = {
-      ...before,
-      calls: before.calls + (again ? newCalls.count : calls.length),
-      usage: before.usage + (again ? newUsage.count : usage.length),
-    };
-    const charges = chargesOf(entries, newCalls.ids, newUsage.ids);
-    if (charges.length > 0) await this.#charges.chargeCommitted(tx, charges);
+    const insertCalls = () => (calls.length === 0 ? none : insertRows(tx, 'calls', calls, before, again));
+    const insertUsage = () => (usage.length === 0 ? none : insertRows(tx, 'usage', usage, before, again));
+    const charge = (charges: Entry['charges']) =>
+      charges.length === 0 ? undefined : this.#charges.chargeCommitted(tx, charges);
+    const numbered = { ...before, calls: before.calls + calls.length, usage: before.usage + usage.length };
+    if (!inOrder) {
+      const [newCalls, newUsage] = await Promise.all([
+        insertCalls(),
+        insertUsage(),
+        charge(chargesOf(entries, null, null)),
+        writeNumbering(tx, numbered, now),
+      ]);
+      if (newCalls.ids !== null || newUsage.ids !== null) throw new RowsThere();
+      return numbered;
+    }
+    const newCalls = await insertCalls();
+    const newUsage = await insertUsage();
+    const after = again
+      ? { ...before, calls: before.calls + newCalls.count, usage: before.usage + newUsage.count }
+      : numbered;
+    await charge(chargesOf(entries, newCalls.ids, newUsage.ids));
     if (newCalls.count + newUsage.count > 0) await writeNumbering(tx, after, now);
     return after;
   }
@@ -103,6 +125,9 @@ export class EntryCommitter {
     this.#months.add(month);
   }
 }
+
+/** Rows that were taken for new were there: what was written on that ground is rolled back. */
+class RowsThere extends Error {}
 
 /** The charges of the entries that were not there before. `null` ids: all are new. An entry twice in a batch is charged once. */
 function chargesOf(

@@ -4,10 +4,8 @@ export type ChildTerms = {
   host: string;
   port: number;
   baseUrl: string;
-  /** Folder where this child keeps calls while the database is away. */
+  /** Folder where this child keeps calls while the database is away, if no other process holds it. */
   spoolDir: string;
-  /** Spool folders that no process writes to any more, for background. */
-  idleSpools: string[];
   consoleDir: string;
 };
 

@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process';
 import cluster from 'node:cluster';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,14 +33,12 @@ export async function startChildren(parts: {
   const { supervisor, premises, options, port, baseUrl, consoleDir } = parts;
   const environment = (role: ChildTerms['role'], name: string): NodeJS.ProcessEnv => {
     const spoolDir = join(options.dataDir, 'spool', name);
-    mkdirSync(spoolDir, { recursive: true });
     const terms: ChildTerms = {
       role,
       host: options.host,
       port,
       baseUrl,
       spoolDir,
-      idleSpools: role === 'background' ? idleSpools(join(options.dataDir, 'spool'), options.workers) : [],
       consoleDir: join(consoleDir, 'dist'),
     };
     // The admin account stays with the supervisor.
@@ -117,13 +114,4 @@ export async function startChildren(parts: {
       await background.drain();
     },
   };
-}
-
-/** Spool folders of an earlier start with more workers: nobody writes to them now, background takes in what they hold. */
-function idleSpools(folder: string, workers: number): string[] {
-  const used = new Set(['background', ...Array.from({ length: workers }, (_, index) => `front-${index + 1}`)]);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => !used.has(name))
-    .map((name) => join(folder, name));
 }

@@ -83,7 +83,8 @@ test('refused calls are rows of calls, coalesced: the first has its own, the res
   expect(new Set(answers.map(({ headers }) => headers.get('x-request-id'))).size).toBeLessThanOrEqual(2);
   for (const { headers, body } of answers) expect(body['requestId']).toBe(headers.get('x-request-id'));
   const limited = await acme.keyOf('developer');
-  const id = (await t.call(acme.key, 'GET', '/v1/api-keys?limit=1')).body['data'][0]['id'];
+  const keys = (await t.call(acme.key, 'GET', '/v1/api-keys?limit=1')).body as unknown as { data: { id: string }[] };
+  const id = keys.data[0]?.id;
   const made = await t.call(acme.key, 'POST', '/v1/limits', {
     scope: 'key',
     scopeId: id,
@@ -105,7 +106,7 @@ test('refused calls are rows of calls, coalesced: the first has its own, the res
     .poll(
       async () => {
         const { body } = await t.call(acme.key, 'GET', '/v1/calls?status=refused');
-        const rows = body['data'] as { httpStatus: number; requests: number }[];
+        const rows = (body as unknown as { data: { httpStatus: number; requests: number }[] }).data;
         const sum = (status: number) =>
           rows.filter(({ httpStatus }) => httpStatus === status).reduce((all, { requests }) => all + requests, 0);
         return [sum(403), sum(429)];

@@ -10,7 +10,7 @@ import type { Principal } from '#kernel/http';
 import { formatId, newId } from '#kernel/ids';
 import type { Event } from '#kernel/log';
 import { createLogger } from '#kernel/logger';
-import { Problem } from '#kernel/problem';
+import type { Problem } from '#kernel/problem';
 import { Sealer } from '#kernel/seal';
 import { Snapshots } from '#kernel/snapshot';
 import type { CallRecord, Charge, UsageEvent } from '#metering';
@@ -61,12 +61,13 @@ export function agentHouse(
   db: Database,
   options: {
     faults?: Parameters<typeof createAgentsModule>[0]['faults'];
-    commands?: ReadonlyMap<string, readonly string[]>;
+    commands?: Parameters<typeof createAgentsModule>[0]['config']['commands'];
     concurrency?: number;
     toolTimeoutMs?: number;
     path?: string;
     callApi?: Parameters<typeof createAgentsModule>[0]['callApi'];
     free?: boolean;
+    isActive?: (tenantId: string) => boolean;
   } = {},
 ): AgentHouse {
   const log = createLogger(process.env['TEST_LOG'] ?? 'silent');
@@ -75,8 +76,21 @@ export function agentHouse(
   const egress = createEgress({ allow: () => loopback, log });
   const model: ModelDouble = { calls: 0, quantities: { input_tokens: 10, output_tokens: 5 } };
   const quota: QuotaDouble = { refuse: undefined, open: 0, reserved: [], settled: [] };
-  const house = { usage: new Map<string, UsageEvent>(), charges: [] as Charge[], callRows: [] as CallRecord[], apiCalls: [] as AgentHouse['apiCalls'] };
-  const target = { id: 'double/m', provider: 'double', providerId: newId(), model: 'm', maxOutputTokens: 1_000, maxImageTokens: null, bytesPerToken: 4 };
+  const house = {
+    usage: new Map<string, UsageEvent>(),
+    charges: [] as Charge[],
+    callRows: [] as CallRecord[],
+    apiCalls: [] as AgentHouse['apiCalls'],
+  };
+  const target = {
+    id: 'double/m',
+    provider: 'double',
+    providerId: newId(),
+    model: 'm',
+    maxOutputTokens: 1_000,
+    maxImageTokens: null,
+    bytesPerToken: 4,
+  };
   const module = createAgentsModule({
     db,
     snapshots,
@@ -88,7 +102,12 @@ export function agentHouse(
     egress,
     models: {
       resolve: () => target,
-      generate: async (request: { messages: readonly Message[]; tools?: readonly ToolSpec[]; abortSignal?: AbortSignal; onDelta?: (text: string) => void }) => {
+      generate: async (request: {
+        messages: readonly Message[];
+        tools?: readonly ToolSpec[];
+        abortSignal?: AbortSignal;
+        onDelta?: (text: string) => void;
+      }) => {
         model.calls++;
         await model.before?.(request);
         const { text, toolCalls } = scripted(request.messages);
@@ -130,7 +149,8 @@ export function agentHouse(
     billing: {
       priceOf: (_tenantId, type, _dimensions, quantities) => {
         if (options.free) return null;
-        const thousandths = type === 'agent.run' ? 10 : (quantities['input_tokens'] ?? 0) + 2 * (quantities['output_tokens'] ?? 0);
+        const thousandths =
+          type === 'agent.run' ? 10 : (quantities['input_tokens'] ?? 0) + 2 * (quantities['output_tokens'] ?? 0);
         return { price: (thousandths / 1_000).toFixed(3), currency: 'USD' };
       },
     },
@@ -151,6 +171,7 @@ export function agentHouse(
         return { status: 200, body: { ok: true } };
       }),
     isDemo: () => false,
+    ...(options.isActive === undefined ? {} : { isActive: options.isActive }),
     mayStay: () => true,
     config: {
       commands: options.commands ?? new Map(),
@@ -165,7 +186,17 @@ export function agentHouse(
   void module.start('front').then((end) => {
     stop = end;
   });
-  return { module, nodeId, model, quota, ...house, close: async () => { await stop?.(); await egress.close(); } };
+  return {
+    module,
+    nodeId,
+    model,
+    quota,
+    ...house,
+    close: async () => {
+      await stop?.();
+      await egress.close();
+    },
+  };
 }
 
 /** Feeds the events of a tenant, as committed, to the module's subscribers; returns them in the order of their ids. */
@@ -236,7 +267,9 @@ export async function startToolDouble(): Promise<ToolDouble> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const withBody = { content: { 'application/json': { schema: { type: 'object', properties: { n: { type: 'integer' } } } } } };
+  const withBody = {
+    content: { 'application/json': { schema: { type: 'object', properties: { n: { type: 'integer' } } } } },
+  };
   const double: ToolDouble = {
     url,
     ...state,
@@ -247,7 +280,9 @@ export async function startToolDouble(): Promise<ToolDouble> {
       paths: {
         '/effect': { post: { operationId: 'effect', requestBody: withBody } },
         '/keep': { put: { operationId: 'keep', requestBody: withBody } },
-        '/look': { get: { operationId: 'look', parameters: [{ name: 'at', in: 'query', schema: { type: 'string' } }] } },
+        '/look': {
+          get: { operationId: 'look', parameters: [{ name: 'at', in: 'query', schema: { type: 'string' } }] },
+        },
       },
     },
     close: async () => {

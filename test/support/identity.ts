@@ -95,7 +95,10 @@ export async function identityNode(
       admitTenant: tenancy.admit,
       authorize: rbac.decide,
       rateLimit: () => undefined,
-      refused: audit.refused,
+      refused: (refusal) => {
+        audit.refused(refusal);
+        return undefined;
+      },
     },
     database: t.db,
     log,

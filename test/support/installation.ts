@@ -32,6 +32,8 @@ export type Ground = {
   readonly rootKey: string;
   /** The PostgreSQL that was started for it; undefined on a given server. */
   readonly postgres: EmbeddedPostgres | undefined;
+  /** Stops that PostgreSQL and starts it again on the same address after `ms`. */
+  away(ms: number): Promise<void>;
   /** Asks the database as its owner. */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /** Folds everything up; installations must have ended. */
@@ -45,8 +47,8 @@ export async function openGround(more: { adminUrl?: string } = {}): Promise<Grou
   const dir = await mkdtemp(join(tmpdir(), 'lintel-ground-'));
   await chmod(dir, 0o755);
   const log = createLogger(process.env['TEST_LOG'] ?? 'warn');
-  const postgres =
-    more.adminUrl === undefined ? await startEmbeddedPostgres({ dataDir: join(dir, 'pg'), log }) : undefined;
+  const start = () => startEmbeddedPostgres({ dataDir: join(dir, 'pg'), log });
+  let postgres = more.adminUrl === undefined ? await start() : undefined;
   const server = more.adminUrl ?? (postgres as EmbeddedPostgres).adminUrl;
   const name = `lintel_ground_${process.pid}_${randomBytes(4).toString('hex')}`;
   const onServer = async (statements: string[]) => {
@@ -68,7 +70,14 @@ export async function openGround(more: { adminUrl?: string } = {}): Promise<Grou
     url: addressOf(server, name, login),
     adminUrl,
     rootKey: randomBytes(32).toString('hex'),
-    postgres,
+    get postgres() {
+      return postgres;
+    },
+    away: async (ms) => {
+      await postgres?.stop();
+      await sleep(ms);
+      postgres = await start();
+    },
     query: async <Row>(text: string, values: readonly unknown[] = []) =>
       (await pool.query(text, [...values])).rows as Row[],
     close: async () => {
@@ -106,7 +115,13 @@ export type Installation = {
 export async function startInstallation(
   ground: Pick<Ground, 'dir' | 'url' | 'adminUrl' | 'rootKey'>,
   name: string,
-  more: { args?: string[]; env?: Record<string, string>; databaseUrl?: string; port?: number } = {},
+  more: {
+    args?: string[];
+    env?: Record<string, string>;
+    port?: number;
+    /** True: with an embedded PostgreSQL and a root key of its own, as `npm start` does without any setting. */
+    standalone?: boolean;
+  } = {},
 ): Promise<Installation> {
   const dataDir = join(ground.dir, name);
   await mkdir(dataDir, { recursive: true });
@@ -122,9 +137,9 @@ export async function startInstallation(
     {
       env: {
         ...inherited,
-        DATABASE_URL: more.databaseUrl ?? ground.url,
-        DATABASE_ADMIN_URL: ground.adminUrl,
-        LINTEL_ROOT_KEY: ground.rootKey,
+        ...(more.standalone === true
+          ? {}
+          : { DATABASE_URL: ground.url, DATABASE_ADMIN_URL: ground.adminUrl, LINTEL_ROOT_KEY: ground.rootKey }),
         ...more.env,
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -46,6 +46,7 @@ export function createConsoleModule(deps: {
     hub,
     routes: routes({ console: platformConsole, metering: deps.metering, hub, db: deps.db, authorize: deps.authorize }),
     permissions: [{ name: 'platform-nodes:read', risk: 'low', area: 'platform' }],
+    drain: () => hub.stop(),
     start: async (role) => {
       if (role !== 'front') return async () => undefined;
       hub.start();

@@ -32,7 +32,7 @@ const pageHeaders = {
  */
 export async function serveConsole(app: FastifyInstance, folder: string): Promise<void> {
   if (!existsSync(join(folder, 'index.html'))) {
-    app.get('/', { schema: { hide: true } as object }, (_request, reply) =>
+    app.get('/', { schema: { hide: true } as object, exposeHeadRoute: true }, (_request, reply) =>
       reply.type('text/plain').send('The console is not built. Start Lintel with "npm start".\n'),
     );
     return;
@@ -48,14 +48,14 @@ export async function serveConsole(app: FastifyInstance, folder: string): Promis
       response.header('x-content-type-options', 'nosniff');
     },
   });
-  const page = await readFile(join(folder, 'index.html'), 'utf8');
   const addresses = ['/', '/login', '/link', '/invite', '/operator', '/operator/*', '/app', '/app/*'];
   for (const url of addresses) {
-    app.get(url, { schema: { hide: true } as object }, (_request, reply) =>
+    // Read each time: a newer build under a running server has other assets.
+    app.get(url, { schema: { hide: true } as object, exposeHeadRoute: true }, async (_request, reply) =>
       reply
         .headers({ ...pageHeaders, 'cache-control': 'no-cache' })
         .type('text/html; charset=utf-8')
-        .send(page),
+        .send(await readFile(join(folder, 'index.html'))),
     );
   }
 }

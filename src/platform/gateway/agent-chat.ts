@@ -31,6 +31,7 @@ export class AgentChat implements AgentCalls {
     const answer = new ChatAnswer(context, draft, String(body['model']));
     const gone = new AbortController();
     const response = context.reply.raw;
+    if (response.destroyed) gone.abort();
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
     });

@@ -29,6 +29,13 @@ test('tools and response formats count', () => {
   );
 });
 
+test('a list of tokens is one input, a list of lists or texts many', () => {
+  const tokens = Array.from({ length: 100 }, () => 7);
+  expect(bound({ input: tokens }).inputTokens).toBe(JSON.stringify(tokens).length + 16);
+  expect(bound({ input: [tokens, tokens] }).inputTokens).toBe(JSON.stringify([tokens, tokens]).length + 32);
+  expect(bound({ input: ['a', 'b'] }).inputTokens).toBe(JSON.stringify(['a', 'b']).length + 32);
+});
+
 test('media parts are counted apart, and cannot shrink the bound of the text beside them', () => {
   const text = { type: 'text', text: 'a'.repeat(50) };
   const image = {

@@ -32,7 +32,9 @@ export function boundInput(text: string, members: Members, body: Readonly<Record
     );
   }
   const input = body['input'];
-  const count = messages.length > 0 ? messages.length : Array.isArray(input) ? input.length : 1;
+  // A list of numbers is one text, as tokens.
+  const inputs = Array.isArray(input) && typeof input[0] !== 'number' ? input.length : 1;
+  const count = messages.length > 0 ? messages.length : inputs;
   return { inputTokens: inputTokens + perMessage * count, media };
 }
 

@@ -58,6 +58,8 @@ export class PassThrough {
       body.stream === true,
     );
     const gone = new AbortController();
+    // A client may leave while its request is still at the front door.
+    if (context.reply.raw.destroyed) gone.abort();
     context.reply.raw.once('close', () => {
       if (!context.reply.raw.writableFinished) gone.abort();
     });

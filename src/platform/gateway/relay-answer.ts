@@ -27,6 +27,9 @@ export type Relay = {
   maxBytes: number;
 };
 
+/** How long a provider may take to end its stream behind `[DONE]`, milliseconds. */
+const lingerMs = 1_000;
+
 /** Relays an answer that comes in one piece; it leaves after the call's row is durable. */
 export async function relayPlain(relay: Relay): Promise<void> {
   const { context, draft, answered, read } = relay;
@@ -82,7 +85,7 @@ export async function relayStream(relay: Relay): Promise<void> {
   const { context, draft, answered, read } = relay;
   const { upstream } = answered;
   const response = context.reply.raw;
-  const sse = new SseRelay(relay.keepUsage);
+  const sse = new SseRelay(relay.keepUsage, relay.maxBytes);
   response.writeHead(answered.status, {
     ...baseHeaders(context),
     'content-type': 'text/event-stream; charset=utf-8',
@@ -92,19 +95,32 @@ export async function relayStream(relay: Relay): Promise<void> {
   response.flushHeaders();
   response.on('drain', () => upstream.resume());
   let failure: unknown;
+  const write = (out: Buffer) => {
+    if (out.length > 0 && !response.destroyed && !response.write(out)) upstream.pause();
+  };
+  let done: () => void = () => undefined;
+  const whole = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const ended = upstream.relay((chunk) => {
+    draft.firstByteMs ??= draft.elapsedMs;
+    try {
+      write(sse.push(chunk));
+    } catch (error) {
+      upstream.abort(new Problem(gatewayProblems.upstreamFailed, { detail: (error as Error).message }));
+    }
+    if (sse.done) done();
+  });
   try {
-    await upstream.relay((chunk) => {
-      draft.firstByteMs ??= draft.elapsedMs;
-      const out = sse.push(chunk);
-      if (out.length > 0 && !response.destroyed && !response.write(out)) upstream.pause();
-    });
+    await Promise.race([ended, whole]);
+    write(sse.end());
   } catch (error) {
-    failure = error;
+    failure = sse.done ? undefined : error;
   }
+  if (sse.done) upstream.leave(lingerMs);
   const told = read.usage(sse.usage);
   const quantities = told === undefined ? read.estimate(sse.contentBytes) : { requests: 1, ...told };
   if (told?.['output_tokens'] !== undefined) read.learn(sse.contentBytes, told['output_tokens']);
-  const whole = failure === undefined && (sse.done || told !== undefined);
   const outcome = { quantities, estimated: told === undefined, httpStatus: answered.status };
   if (relay.gone.aborted) {
     await relay
@@ -116,7 +132,7 @@ export async function relayStream(relay: Relay): Promise<void> {
       .catch((error: unknown) => lost(relay, error));
     return;
   }
-  if (!whole) {
+  if (failure !== undefined || (!sse.done && told === undefined)) {
     await endWithProblem(
       relay,
       failure === undefined

@@ -85,6 +85,7 @@ async function attempt(
       headers: {
         'content-type': 'application/json',
         accept: 'application/json, text/event-stream',
+        'accept-encoding': 'identity',
         ...target.headers(),
       },
     },
@@ -107,7 +108,7 @@ async function attempt(
     if (tripsCircuit(failure)) pass.fail();
     else if (head.status === 429) pass.abandon();
     else pass.succeed();
-    const problem = problemOfStatus(target, failure);
+    const problem = problemOfStatus(target, failure) ?? problemOfEncoding(target, head.headers);
     if (problem === undefined && !(head.status >= 400 && mayFallBack(failure, 0) && target.fallbacks.length > 0))
       return { target, upstream, ...head };
     upstream.abort(new Error('the answer is not needed'));
@@ -144,11 +145,20 @@ function problemOfStatus(target: Target, { status = 0, retryAfter }: Failure): P
       detail: `The provider "${target.provider}" answered ${status}: look at its key and account.`,
     });
   }
-  if (status === 408 || status >= 500)
+  if (status === 408 || status >= 500 || (status >= 300 && status < 400))
     return new Problem(gatewayProblems.upstreamFailed, {
       detail: `The provider "${target.provider}" answered ${status}.`,
     });
   return undefined;
+}
+
+/** Chunks are relayed and read as they come: nothing compressed was asked for. */
+function problemOfEncoding(target: Target, headers: IncomingHttpHeaders): Problem | undefined {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity') return undefined;
+  return new Problem(gatewayProblems.upstreamFailed, {
+    detail: `The provider "${target.provider}" compressed its answer (${String(encoding).slice(0, 40)}), which it was asked not to.`,
+  });
 }
 
 /** The problem for an error of the connection to a provider. */

@@ -7,7 +7,7 @@ const usage = `data: ${JSON.stringify({ choices: [], usage: { prompt_tokens: 3, 
 const done = 'data: [DONE]\n\n';
 
 function run(parts: Buffer[], keep: boolean): { out: string; relay: SseRelay } {
-  const relay = new SseRelay(keep);
+  const relay = new SseRelay(keep, 1_000_000);
   return { out: parts.map((part) => relay.push(part).toString('utf8')).join(''), relay };
 }
 

@@ -18,26 +18,59 @@ export class SseRelay {
   /** UTF-8 bytes of text and tool arguments seen so far, as they stand in JSON. */
   contentBytes = 0;
   readonly #keepUsage: boolean;
-  #rest: Buffer = empty;
+  readonly #maxBytes: number;
+  #pieces: Buffer[] = [];
+  #size = 0;
+  #tail: Buffer = empty;
 
-  constructor(keepUsage: boolean) {
+  /** `maxBytes`: the largest event that is waited for. */
+  constructor(keepUsage: boolean, maxBytes: number) {
     this.#keepUsage = keepUsage;
+    this.#maxBytes = maxBytes;
   }
 
-  /** Takes a piece of the upstream body; returns what goes to the client now (maybe nothing). */
+  /**
+   * Takes a piece of the upstream body; returns what goes to the client now (maybe nothing; nothing at all behind `[DONE]`). Throws
+   * when an event is too large.
+   */
   push(chunk: Buffer): Buffer {
-    if (this.#rest.length === 0 && endsEvent(chunk) && !chunk.includes(usageMark) && !chunk.includes(doneMark)) {
+    if (this.done) return empty;
+    if (this.#size === 0 && endsEvent(chunk) && !chunk.includes(usageMark) && !chunk.includes(doneMark)) {
       this.#countContent(chunk);
       return chunk;
     }
-    let rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const seam = Buffer.concat([this.#tail, chunk.subarray(0, 2)]);
+    this.#hold(chunk);
+    // Joined only when an event is whole: otherwise a long one would be copied and searched with every piece.
+    if (endOfEvent(chunk) === -1 && endOfEvent(seam) === -1) return empty;
+    return this.#release();
+  }
+
+  /** The upstream body has ended: its last event may lack the blank line. Returns what still goes to the client. */
+  end(): Buffer {
+    if (this.#size === 0 || this.done) return empty;
+    this.#hold(Buffer.from('\n\n'));
+    return this.#release();
+  }
+
+  #hold(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+    this.#tail = piece.length > 1 ? piece.subarray(-2) : Buffer.concat([this.#tail, piece]).subarray(-2);
+    if (this.#size > this.#maxBytes) throw new Error(`An event is larger than ${this.#maxBytes} bytes.`);
+  }
+
+  #release(): Buffer {
+    let rest = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces);
     const out: Buffer[] = [];
-    for (let end = endOfEvent(rest); end !== -1; end = endOfEvent(rest)) {
+    for (let end = endOfEvent(rest); end !== -1 && !this.done; end = endOfEvent(rest)) {
       const event = rest.subarray(0, end);
       rest = rest.subarray(end);
       if (this.#passes(event)) out.push(event);
     }
-    this.#rest = rest;
+    this.#pieces = rest.length === 0 ? [] : [rest];
+    this.#size = rest.length;
+    this.#tail = rest.subarray(-2);
     return out.length === 1 ? (out[0] as Buffer) : Buffer.concat(out);
   }
 

@@ -59,7 +59,10 @@ export class Upstream {
             this.#controller = controller;
             if (this.#abortedBy !== undefined) controller.abort(this.#abortedBy);
           },
-          onResponseStart: (_controller, status, headers) => headed({ status, headers }),
+          onResponseStart: (_controller, status, headers) => {
+            // Informational answers (100 to 199) come before the answer.
+            if (status >= 200) headed({ status, headers });
+          },
           onResponseData: (_controller, chunk) => {
             if (this.#onChunk === undefined) this.#chunks.push(chunk);
             else this.#onChunk(chunk);
@@ -100,6 +103,14 @@ export class Upstream {
   /** Goes on reading. */
   resume(): void {
     this.#controller?.resume();
+  }
+
+  /** The rest is not needed: lets the body end by itself, so that the connection can be used again, or ends it after `ms`. */
+  leave(ms: number): void {
+    const timer = setTimeout(() => this.abort(new Error('the answer was whole')), ms);
+    timer.unref();
+    const ended = () => clearTimeout(timer);
+    this.#ended.then(ended, ended);
   }
 
   /** Ends the request now. */
