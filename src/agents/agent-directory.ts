@@ -23,7 +23,7 @@ export class AgentDirectory {
   resolve(tenantId: string, reference: string): ResolvedAgent {
     const [, name = '', label = 'live'] = referencePattern.exec(reference) ?? [];
     const agent = this.#names().get(`${tenantId}/${name}`);
-    const version = agent && (/^\d{1,9}$/.test(label) ? Number(label) : agent.aliases[label]);
+    const version = agent && versionAt(agent, label);
     if (agent === undefined || version === undefined || version < 1 || version > agent.latestVersion) {
       throw new Problem(agentProblems.agentNotFound, {
         detail: `There is no agent "${reference}". Write agent/<name> or agent/<name>@<version or alias>.`,
@@ -53,4 +53,9 @@ export class AgentDirectory {
     }
     return this.#byName;
   }
+}
+
+function versionAt({ aliases }: Agent, label: string): number | undefined {
+  if (/^\d{1,9}$/.test(label)) return Number(label);
+  return Object.hasOwn(aliases, label) ? aliases[label] : undefined;
 }

@@ -84,9 +84,14 @@ export class AgentManager {
     return agent;
   }
 
-  /** Agents by name. */
-  async listAgents(tenantId: string, after: string | undefined, limit: number): Promise<Page<Agent>> {
-    const rows = await this.#deps.db.forTenant(tenantId, (tx) => listAgents(tx, tenantId, after, limit + 1));
+  /** Agents by name; `only`: those with these ids. */
+  async listAgents(
+    tenantId: string,
+    after: string | undefined,
+    limit: number,
+    only?: readonly string[],
+  ): Promise<Page<Agent>> {
+    const rows = await this.#deps.db.forTenant(tenantId, (tx) => listAgents(tx, tenantId, after, limit + 1, only));
     return pageOf(rows, limit, (agent) => [agent.name]);
   }
 
@@ -138,10 +143,11 @@ export class AgentManager {
   setAlias(tenantId: string, id: string, alias: string, version: number | undefined, cause: Cause): Promise<Agent> {
     return this.#change(tenantId, id, async (tx, agent) => {
       if (version === undefined && alias === 'live') throw invalidInput('/alias', 'live cannot be removed');
-      if (version === undefined && agent.aliases[alias] === undefined) throw notFound('alias');
+      const before = Object.hasOwn(agent.aliases, alias) ? agent.aliases[alias] : undefined;
+      if (version === undefined && before === undefined) throw notFound('alias');
       if (version !== undefined && version > agent.latestVersion) throw notFound('version');
       await setAlias(tx, tenantId, id, alias, version);
-      const change = { alias, before: agent.aliases[alias] ?? null, after: version ?? null };
+      const change = { alias, before: before ?? null, after: version ?? null };
       await this.#append(tx, 'alias.updated', agent, change, cause);
     });
   }

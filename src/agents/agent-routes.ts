@@ -1,10 +1,13 @@
 import Type from 'typebox';
 
 import { causeOf } from '#kernel/cause';
-import { type Route, route } from '#kernel/http';
+import { type Principal, type Route, route } from '#kernel/http';
 import { pageSchema, readCursor } from '#kernel/pages';
+import { Problem } from '#kernel/problem';
 import type { AgentManager } from './agent-manager.ts';
 import { Definition, Name, SecretValues } from './definitions.ts';
+import { requireAgent } from './own-agents.ts';
+import { agentProblems } from './problems.ts';
 import {
   agentSchema,
   gone,
@@ -40,6 +43,10 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
         response: { 201: agentSchema },
       },
       handle: async (context) => {
+        if (context.principal.agents !== undefined)
+          throw new Problem(agentProblems.agentNotAllowed, {
+            detail: 'A key that may call some agents makes no others.',
+          });
         const agent = await agents.createAgent(context.tenantId, context.body, causeOf(context));
         context.reply.code(201);
         return shownAgent(agent);
@@ -53,9 +60,9 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       area: 'tenant',
       permission: 'agents:read',
       schema: { query: pageOptions, response: { 200: pageSchema(agentSchema) } },
-      handle: async ({ tenantId, query }) => {
+      handle: async ({ tenantId, principal, query }) => {
         const [after] = readCursor(query.cursor, [/^[a-z0-9-]{1,40}$/]) ?? [];
-        const page = await agents.listAgents(tenantId, after, query.limit ?? 50);
+        const page = await agents.listAgents(tenantId, after, query.limit ?? 50, principal.agents);
         return { ...page, data: page.data.map(shownAgent) };
       },
     }),
@@ -67,7 +74,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       area: 'tenant',
       permission: 'agents:read',
       schema: { params: idParams, response: { 200: agentSchema } },
-      handle: async ({ tenantId, params }) => shownAgent(await agents.getAgent(tenantId, uuidOf('agent', params.id))),
+      handle: async (context) => shownAgent(await agents.getAgent(context.tenantId, agentOf(context))),
     }),
     route({
       method: 'PATCH',
@@ -78,7 +85,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       permission: 'agents:update',
       schema: { params: idParams, body: Type.Object({ description }, strict), response: { 200: agentSchema } },
       handle: async (context) => {
-        const id = uuidOf('agent', context.params.id);
+        const id = agentOf(context);
         return shownAgent(await agents.updateAgent(context.tenantId, id, context.body, causeOf(context)));
       },
     }),
@@ -91,7 +98,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       permission: 'agents:delete',
       schema: { params: idParams, response: gone },
       handle: async (context) => {
-        await agents.deleteAgent(context.tenantId, uuidOf('agent', context.params.id), causeOf(context));
+        await agents.deleteAgent(context.tenantId, agentOf(context), causeOf(context));
         context.reply.code(204);
         return null;
       },
@@ -109,7 +116,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
         response: { 201: agentSchema },
       },
       handle: async (context) => {
-        const id = uuidOf('agent', context.params.id);
+        const id = agentOf(context);
         const agent = await agents.publishVersion(context.tenantId, id, context.body, causeOf(context));
         context.reply.code(201);
         return shownAgent(agent);
@@ -123,9 +130,10 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       area: 'tenant',
       permission: 'agents:read',
       schema: { params: idParams, query: pageOptions, response: { 200: pageSchema(versionSchema) } },
-      handle: async ({ tenantId, params, query }) => {
+      handle: async (context) => {
+        const { tenantId, query } = context;
         const [before] = readCursor(query.cursor, [/^\d{1,9}$/]) ?? [];
-        const id = uuidOf('agent', params.id);
+        const id = agentOf(context);
         const page = await agents.listVersions(
           tenantId,
           id,
@@ -148,11 +156,10 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
         response: { 200: agentSchema },
       },
       handle: async (context) => {
-        const { id, alias } = context.params;
+        const { alias } = context.params;
         const { version } = context.body;
-        return shownAgent(
-          await agents.setAlias(context.tenantId, uuidOf('agent', id), alias, version, causeOf(context)),
-        );
+        const id = agentOf(context);
+        return shownAgent(await agents.setAlias(context.tenantId, id, alias, version, causeOf(context)));
       },
     }),
     route({
@@ -164,11 +171,18 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       permission: 'agents:update',
       schema: { params: Type.Object({ ...agentParams.properties, alias: Name }), response: gone },
       handle: async (context) => {
-        const { id, alias } = context.params;
-        await agents.setAlias(context.tenantId, uuidOf('agent', id), alias, undefined, causeOf(context));
+        const { alias } = context.params;
+        await agents.setAlias(context.tenantId, agentOf(context), alias, undefined, causeOf(context));
         context.reply.code(204);
         return null;
       },
     }),
   ];
+}
+
+/** The agent named in a path, of those that the caller may call. */
+function agentOf({ params, principal }: { params: { id: string }; principal: Principal }): string {
+  const id = uuidOf('agent', params.id);
+  requireAgent(principal.agents, id, 'agent');
+  return id;
 }

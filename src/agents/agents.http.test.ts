@@ -1,3 +1,6 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -405,6 +408,40 @@ describe('security', () => {
       messages: [{ role: 'user', content: 'x' }],
     });
     expect(named.status).toBe(404);
+  });
+
+  test('secrets of a tool go only where they were entered for: who may change it cannot have them sent elsewhere', async () => {
+    const baseUrl = new URL((tools.document as { servers: { url: string }[] }).servers[0]?.url ?? '').origin;
+    const elsewhere = baseUrl.replace('127.0.0.1', 'localhost');
+    const secrets = { authorization: 'Bearer very-secret' };
+    const config = { kind: 'openapi', document: tools.document, baseUrl };
+    const made = await as(acme, 'POST', '/v1/tools', { name: 'guarded', config, secrets });
+    const path = `/v1/tools/${made.body['id']}`;
+    const developer = await acme.keyOf('developer');
+    const change = (body: unknown) => t.call(developer, 'PATCH', path, body);
+    const moved = await change({ config: { ...config, baseUrl: elsewhere } });
+    expect([moved.status, moved.body['errors']]).toMatchObject([400, [{ pointer: '/secrets' }]]);
+    const named = { ...(tools.document as object), servers: [{ url: elsewhere }] };
+    expect((await change({ config: { kind: 'openapi', document: named } })).status).toBe(400);
+    expect((await change({ config: { ...config, baseUrl: `${baseUrl}/` } })).body).toMatchObject({ hasSecrets: true });
+    expect((await change({ config: { ...config, baseUrl: elsewhere }, secrets })).status).toBe(200);
+    expect((await change({ config, secrets: null })).body).toMatchObject({ hasSecrets: false });
+    const calls: string[] = [];
+    const server = createServer((request, response) => {
+      calls.push(String(request.headers['authorization']));
+      response.writeHead(500).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+    await t.app.db.forTenant(acme.uuid, (tx) =>
+      tx.execute(
+        `UPDATE tools SET kind = 'mcp_http', config = '{"kind":"mcp_http","url":"https://mcp.example/"}', secret = 'enc:v1:x' WHERE tenant_id = $1 AND name = 'guarded'`,
+        [acme.uuid],
+      ),
+    );
+    expect((await change({ config: { kind: 'mcp_http', url } })).status).toBe(400);
+    expect(calls).toEqual([]);
+    server.close();
   });
 
   test('missing permission gets 403; no credential 401', async () => {

@@ -5,6 +5,7 @@ import { append } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
 import { notFound, Problem, problems } from '#kernel/problem';
 import { type Approval, decideApproval, listApprovals, pendingOf, readApproval } from './approval-store.ts';
+import { requireAgent } from './own-agents.ts';
 import { runEvent } from './run-events.ts';
 import { decideStep, takeRun } from './run-store.ts';
 
@@ -22,7 +23,7 @@ export class ApprovalManager {
   /** Approvals, newest first. */
   async listApprovals(
     tenantId: string,
-    filter: { status?: string; before?: string },
+    filter: { status?: string; before?: string; agents?: readonly string[] },
     limit: number,
   ): Promise<Page<Approval>> {
     const rows = await this.#deps.db.forTenant(tenantId, (tx) =>
@@ -36,17 +37,22 @@ export class ApprovalManager {
     return this.#deps.db.forTenant(tenantId, (tx) => pendingOf(tx, tenantId, runId));
   }
 
-  /** A person's yes or no. The run goes on in background once nothing of it is pending. 404, 409 when decided already. */
+  /**
+   * A person's yes or no. The run goes on in background once nothing of it is pending. 404 (also for other agents' than `agents`), 409
+   * when decided already.
+   */
   async decideApproval(
     tenantId: string,
     id: string,
     to: { approved: boolean; note: string | undefined },
     cause: Cause,
+    agents?: readonly string[],
   ): Promise<Approval> {
     const { db, clock } = this.#deps;
     const decided = await db.forTenant(tenantId, async (tx) => {
       const approval = await readApproval(tx, tenantId, id);
       if (approval === undefined) throw notFound('approval');
+      requireAgent(agents, approval.agentId, 'approval');
       // The run's row first, as in every journal write: two decisions at once come one after the other.
       const run = await takeRun(tx, tenantId, approval.runId, ['waiting'], { status: 'waiting' });
       const at = clock.now();

@@ -35,7 +35,8 @@ export function approvalRoutes({ approvals }: { approvals: ApprovalManager }): r
       handle: async (context) => {
         const to = { approved: verb === 'approve', note: context.body?.note };
         const id = uuidOf('approval', context.params.id);
-        return shownApproval(await approvals.decideApproval(context.tenantId, id, to, causeOf(context)));
+        const { agents } = context.principal;
+        return shownApproval(await approvals.decideApproval(context.tenantId, id, to, causeOf(context), agents));
       },
     });
   return [
@@ -50,11 +51,12 @@ export function approvalRoutes({ approvals }: { approvals: ApprovalManager }): r
         query: Type.Object({ ...pageQuery, status: Type.Optional(status) }),
         response: { 200: pageSchema(approvalSchema) },
       },
-      handle: async ({ tenantId, query }) => {
+      handle: async ({ tenantId, principal: { agents }, query }) => {
         const [before] = readCursor(query.cursor, [uuidPart]) ?? [];
         const filter = {
           ...(before === undefined ? {} : { before }),
           ...(query.status === undefined ? {} : { status: query.status }),
+          ...(agents === undefined ? {} : { agents }),
         };
         const page = await approvals.listApprovals(tenantId, filter, query.limit ?? 50);
         return { ...page, data: page.data.map(shownApproval) };

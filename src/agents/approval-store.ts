@@ -52,12 +52,12 @@ export function readApproval(tx: Tx, tenantId: string, id: string): Promise<Appr
 export function listApprovals(
   tx: Tx,
   tenantId: string,
-  filter: { status?: string; before?: string; limit: number },
+  filter: { status?: string; before?: string; agents?: readonly string[]; limit: number },
 ): Promise<Approval[]> {
   return tx.query(
     `SELECT ${columns} FROM approvals WHERE tenant_id = $1 AND ($2::text IS NULL OR status = $2)
-       AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4`,
-    [tenantId, filter.status ?? null, filter.before ?? null, filter.limit],
+       AND ($3::uuid IS NULL OR id < $3) AND ($5::uuid[] IS NULL OR agent_id = ANY ($5)) ORDER BY id DESC LIMIT $4`,
+    [tenantId, filter.status ?? null, filter.before ?? null, filter.limit, filter.agents ?? null],
   );
 }
 

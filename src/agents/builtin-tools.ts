@@ -1,6 +1,8 @@
 import { isTimeZone } from '#kernel/calendar';
 import type { Clock } from '#kernel/clock';
 import type { Principal } from '#kernel/http';
+import { redact } from '#kernel/logger';
+import { Problem } from '#kernel/problem';
 import { calculate } from './calculate.ts';
 import type { CallApi } from './ports.ts';
 import { said, type ToolFunction, ToolNotCalled } from './tool-functions.ts';
@@ -81,8 +83,12 @@ function lintelTools(callApi: CallApi, principal: Principal): ToolFunction[] {
       throw new ToolNotCalled('The path may not contain "." or "..".');
     if (/^\/v1\/(stream|runs\/[^/]+\/events)(\?|$)/.test(at))
       throw new ToolNotCalled('Event streams cannot be read by a tool.');
-    const answer = await callApi(principal, method, at, body, key);
-    return said(`${answer.status} ${JSON.stringify(answer.body ?? null)}`, answer.status >= 400);
+    const answer = await callApi(principal, method, at, body, key).catch((error: unknown) => {
+      // Thrown before there is a request: what the request itself says is an answer.
+      throw error instanceof Problem ? new ToolNotCalled(error.message, error) : error;
+    });
+    // A key or link that is shown once is not for the journal, which others may read.
+    return said(redact(`${answer.status} ${JSON.stringify(answer.body ?? null)}`), answer.status >= 400);
   };
   return [
     {

@@ -1,18 +1,23 @@
 import { integer, type Setting, type Settings, text } from '#kernel/config';
 
-/** `name=command arg arg`, several separated by commas: the stdio tool servers that tenants may use by name. */
-const commands: Setting<ReadonlyMap<string, readonly string[]>> = {
+/** A command that tenants may use: it with its arguments, and the environment variables that tenants may set for it. */
+type AllowedCommand = { readonly command: readonly string[]; readonly variables: readonly string[] };
+
+/** `name=command arg arg` or `name[VARIABLE …]=command arg arg`, several separated by commas: stdio tool servers by name. */
+const commands: Setting<ReadonlyMap<string, AllowedCommand>> = {
   fallback: new Map(),
   description:
-    'Commands that tenants may use as stdio MCP servers, by name. They run as the user of Lintel: name only what you trust.',
-  example: 'everything=mcp-server-everything stdio,memory=mcp-server-memory',
+    'Commands that tenants may use as stdio MCP servers, by name, with the environment variables that tenants may set in brackets. They run as the user of Lintel: name only what you trust.',
+  example: 'everything=mcp-server-everything stdio,search[SEARCH_API_KEY]=mcp-server-search',
   read: (value) => {
-    const found = new Map<string, readonly string[]>();
+    const found = new Map<string, AllowedCommand>();
     for (const entry of value.split(',').map((part) => part.trim())) {
       if (entry === '') continue;
-      const [, name, command] = /^([a-z0-9-]{1,100})=(\S.*)$/.exec(entry) ?? [];
-      if (name === undefined || command === undefined) throw new Error(`takes name=command, not "${entry}"`);
-      found.set(name, command.split(/\s+/));
+      const [, name, variables = '', command] =
+        /^([a-z0-9-]{1,100})(?:\[([A-Za-z0-9_ ]*)\])?=(\S.*)$/.exec(entry) ?? [];
+      if (name === undefined || command === undefined)
+        throw new Error(`takes name=command or name[VARIABLE …]=command, not "${entry}"`);
+      found.set(name, { command: command.split(/\s+/), variables: variables.split(' ').filter((each) => each !== '') });
     }
     return found;
   },

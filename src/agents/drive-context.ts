@@ -34,7 +34,7 @@ export type DriveContext = {
   tools: Toolset;
   listener: RunListener;
   signal: AbortSignal;
-  /** True when the process is about to end: the run goes back to the queue between two steps. */
+  /** True when the process is about to end or the tenant is suspended: the run goes back to the queue between two steps. */
   draining(): boolean;
 };
 

@@ -14,8 +14,14 @@ const perTenant = 4;
 const perProcess = 32;
 const openTimeoutMs = 20_000;
 
-/** The commands an operator allows for stdio servers: name → command and arguments. */
-export type AllowedCommands = ReadonlyMap<string, readonly string[]>;
+/**
+ * The commands an operator allows for stdio servers, by name, and the variables tenants may set for each: `NODE_OPTIONS`, `LD_PRELOAD` and
+ * their like would run a tenant's own code.
+ */
+export type AllowedCommands = ReadonlyMap<
+  string,
+  { readonly command: readonly string[]; readonly variables: readonly string[] }
+>;
 
 /**
  * Open MCP sessions of this process, one per tenant and tool source, never shared between tenants. Closed after a minute
@@ -39,7 +45,8 @@ export class McpPool {
     signal: AbortSignal,
     work: (session: McpSession) => Promise<T>,
   ): Promise<T> {
-    const key = `${source.tenantId}/${source.id}/${source.revision}`;
+    // By what it was opened with, not by its revision: of two changes under way, or one that failed, each is its own.
+    const key = `${source.tenantId}/${source.id}/${JSON.stringify([source.config, source.secret])}`;
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       entry = this.#open(source, secrets());
@@ -88,11 +95,13 @@ export class McpPool {
       return new McpHttpTransport({ egress: this.#deps.egress, tenantId, url: config.url, headers: secrets });
     }
     if (config.kind !== 'mcp_stdio') throw new Error(`${config.kind} is no MCP source`);
-    const command = this.#deps.commands.get(config.command);
-    if (command === undefined) {
+    const allowed = this.#deps.commands.get(config.command);
+    if (allowed === undefined) {
       throw new ToolNotCalled(`The operator does not allow the command "${config.command}".`);
     }
-    return new McpStdioTransport(command, { ...secrets, PATH: this.#deps.path });
+    // Again: the operator may have taken a variable back since.
+    const own = Object.entries(secrets).filter(([name]) => allowed.variables.includes(name));
+    return new McpStdioTransport(allowed.command, { ...Object.fromEntries(own), PATH: this.#deps.path });
   }
 
   #makeRoom(tenantId: string): void {

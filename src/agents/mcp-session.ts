@@ -26,6 +26,8 @@ export type McpTransport = {
 
 const protocolVersion = '2025-11-25';
 const maxFunctions = 500;
+// Of all descriptions and schemas of a server together, in characters.
+const maxListed = 4_000_000;
 
 /** What is answered to a request of the server's own: only pings are taken. */
 export function answerTo(message: RpcMessage): RpcMessage {
@@ -70,16 +72,24 @@ export class McpSession {
     return this.#transport.alive;
   }
 
-  /** The server's tools. */
+  /** The server's tools, as many as may be kept: 500, and 4 million characters. */
   async listFunctions(signal: AbortSignal): Promise<SourceFunction[]> {
     const found: SourceFunction[] = [];
     let cursor: unknown;
+    let listed = 0;
     do {
       const page = await this.#request('tools/list', cursor === undefined ? {} : { cursor }, { signal });
-      for (const tool of Array.isArray(page['tools']) ? page['tools'] : []) found.push(functionOf(tool));
+      for (const tool of Array.isArray(page['tools']) ? page['tools'] : []) {
+        const each = functionOf(tool);
+        if (each === undefined) continue;
+        listed += JSON.stringify(each).length;
+        if (listed > maxListed) return found;
+        found.push(each);
+        if (found.length === maxFunctions) return found;
+      }
       cursor = page['nextCursor'];
-    } while (typeof cursor === 'string' && cursor !== '' && found.length < maxFunctions);
-    return found.slice(0, maxFunctions);
+    } while (typeof cursor === 'string' && cursor !== '');
+    return found;
   }
 
   /** Calls a tool. The server's errors are outcomes; what is thrown leaves in doubt whether it ran. */
@@ -116,17 +126,24 @@ export class McpSession {
 /** The server answered with an error: the request was heard and refused. */
 class RpcError extends Error {}
 
-function functionOf(tool: unknown): SourceFunction {
+/** A tool as its server describes it; undefined for what describes none. */
+function functionOf(tool: unknown): SourceFunction | undefined {
+  if (typeof tool !== 'object' || tool === null) return undefined;
   const { name, description, inputSchema, annotations } = tool as Record<string, unknown>;
   const hints = (annotations ?? {}) as Record<string, unknown>;
   const readOnly = hints['readOnlyHint'] === true;
   return {
     name: String(name).slice(0, 128),
     description: String(description ?? '').slice(0, 4_000),
-    parameters: (inputSchema ?? { type: 'object' }) as Record<string, unknown>,
+    parameters: schemaOf(inputSchema),
     readOnly,
     idempotent: readOnly || hints['idempotentHint'] === true,
   };
+}
+
+function schemaOf(value: unknown): Record<string, unknown> {
+  const isSchema = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isSchema ? (value as Record<string, unknown>) : { type: 'object' };
 }
 
 function readResult(result: Record<string, unknown>): ToolOutcome {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -31,9 +32,9 @@ beforeAll(async () => {
   h = agentHouse(t.db, {
     path,
     commands: new Map([
-      ['everything', [everything, 'stdio']],
-      ['odd', [process.execPath, odd, folder]],
-      ['missing', ['/nowhere/at-all']],
+      ['everything', { command: [everything, 'stdio'], variables: [] }],
+      ['odd', { command: [process.execPath, odd, folder], variables: ['ODD_KEY', 'TOKEN'] }],
+      ['missing', { command: ['/nowhere/at-all'], variables: [] }],
     ]),
   });
   port = await freePort();
@@ -217,6 +218,67 @@ test('a stdio server that takes too much memory or time is killed with its child
   };
   for (let tries = 0; groupIsThere() && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(groupIsThere()).toBe(false);
+});
+
+test('a move that failed leaves nothing behind: the next one talks to its own server', async () => {
+  const half = http.createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk) => {
+      text += chunk;
+    });
+    request.on('end', () => {
+      const { id, method } = text === '' ? {} : JSON.parse(text);
+      const answer =
+        method === 'initialize' ? { result: { protocolVersion: '2025-11-25' } } : { error: { message: 'no' } };
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
+    });
+  });
+  await new Promise<void>((resolve) => half.listen(0, '127.0.0.1', resolve));
+  const wrong = `http://127.0.0.1:${(half.address() as { port: number }).port}/mcp`;
+  const tenantId = newId();
+  const made = await h.module.tools.createTool(tenantId, { name: 'x', config: { kind: 'mcp_http', url } }, testCause);
+  const move = (to: string) =>
+    h.module.tools.updateTool(tenantId, made.id, { config: { kind: 'mcp_http', url: to } }, testCause);
+  await expect(move(wrong)).rejects.toThrow('could not be read: no');
+  expect((await move(`${url}?again`)).functions.length).toBeGreaterThan(1);
+  half.close();
+});
+
+test('a slow refresh does not undo what an operator decided meanwhile', async () => {
+  let hold: Promise<void> | undefined;
+  const server = http.createServer(async (_request, response) => {
+    await hold;
+    const document = { openapi: '3.1.0', servers: [{ url: 'https://a.example' }], paths: { '/x': { get: {} } } };
+    response.end(JSON.stringify(document));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const documentUrl = `http://127.0.0.1:${(server.address() as { port: number }).port}/`;
+  const tenantId = newId();
+  const { tools } = h.module;
+  const { id } = await tools.createTool(tenantId, { name: 'x', config: { kind: 'openapi', documentUrl } }, testCause);
+  await tools.trustTool(tenantId, id, true, testCause);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  hold = promise;
+  const asked = once(server, 'request');
+  const refreshed = tools.refreshTool(tenantId, id, testCause).catch((error: Error) => error.message);
+  await asked;
+  await tools.trustTool(tenantId, id, false, testCause);
+  resolve();
+  expect(await refreshed).toContain('meanwhile');
+  expect((await tools.getTool(tenantId, id)).trusted).toBe(false);
+  server.close();
+});
+
+test('a tenant sets only the variables that the operator names: no other runs its code here', async () => {
+  const marker = join(folder, 'marker');
+  const code = `import fs from 'node:fs';fs.writeFileSync(${JSON.stringify(marker)},'x')`;
+  const secrets = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
+  const config = { kind: 'mcp_stdio' as const, command: 'odd' };
+  const made = h.module.tools.createTool(newId(), { name: 'x', config, secrets }, testCause);
+  await expect(made).rejects.toThrow('not a variable');
+  await expect(readFile(marker)).rejects.toThrow('ENOENT');
+  const named = await h.module.tools.createTool(newId(), { name: 'x', config, secrets: { ODD_KEY: 'k' } }, testCause);
+  expect(named.secret).toMatch(/^enc:/);
 });
 
 test('commands that the operator does not name, and servers that do not start, are told clearly', async () => {

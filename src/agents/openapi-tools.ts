@@ -1,4 +1,11 @@
 import { invalidInput } from '#kernel/problem';
+import {
+  asObject,
+  type ExpandBudget,
+  expandBudget,
+  expandSchema,
+  resolveReference as resolve,
+} from './expand-schema.ts';
 import type { SourceFunction } from './store.ts';
 
 type Json = Record<string, unknown>;
@@ -22,7 +29,10 @@ export function readOpenapi(
   const paths = asObject(document['paths']);
   const found: SourceFunction[] = [];
   const names = new Set<string>();
+  const left = expandBudget();
   for (const [path, rawItem] of Object.entries(paths)) {
+    // It follows the server's address: without a slash it could go on the host's name.
+    if (!path.startsWith('/')) throw invalidInput('/config/document', 'has a path that does not begin with "/"');
     const item = asObject(resolve(document, rawItem));
     for (const method of methods) {
       if (item[method] === undefined) continue;
@@ -33,7 +43,7 @@ export function readOpenapi(
       let name = String(operation['operationId'] ?? fallback).slice(0, 100);
       if (names.has(name)) name = `${name}_${found.length}`;
       names.add(name);
-      found.push(readOperation(document, base, path, method, name, item, operation));
+      found.push(readOperation(document, left, base, path, method, name, item, operation));
     }
   }
   if (found.length === 0) throw invalidInput('/config/document', 'has no operations');
@@ -42,6 +52,7 @@ export function readOpenapi(
 
 function readOperation(
   document: Json,
+  left: ExpandBudget,
   base: string,
   path: string,
   method: string,
@@ -49,9 +60,9 @@ function readOperation(
   item: Json,
   operation: Json,
 ): SourceFunction {
-  const properties: Json = {};
+  const properties = new Map<string, unknown>();
   const required: string[] = [];
-  const places: Record<string, 'path' | 'query' | 'header'> = {};
+  const places = new Map<string, 'path' | 'query' | 'header'>();
   for (const raw of [...asList(item['parameters']), ...asList(operation['parameters'])]) {
     const parameter = asObject(resolve(document, raw));
     const parameterName = String(parameter['name']);
@@ -60,13 +71,15 @@ function readOperation(
     // What guards the request is not the model's to set.
     if (
       place === 'header' &&
-      /^(host|content-.*|transfer-encoding|connection|authorization|cookie|idempotency-key)$/i.test(parameterName)
+      /^(host|content-.*|.*[^\w.!#$%&'*+^`|~-].*|transfer-encoding|connection|authorization|cookie|idempotency-key)$/i.test(
+        parameterName,
+      )
     )
       continue;
-    places[parameterName] = place;
-    const schema = asObject(expand(document, parameter['schema'] ?? {}));
+    places.set(parameterName, place);
+    const schema = asObject(expandSchema(document, parameter['schema'] ?? {}, left));
     const description = parameter['description'] ?? schema['description'];
-    properties[parameterName] = description === undefined ? schema : { ...schema, description };
+    properties.set(parameterName, description === undefined ? schema : { ...schema, description });
     if ((parameter['required'] === true || place === 'path') && !required.includes(parameterName))
       required.push(parameterName);
   }
@@ -74,7 +87,7 @@ function readOperation(
   const content = asObject(body['content']);
   const json = Object.entries(content).find(([type]) => /^application\/(.*\+)?json\b/.test(type))?.[1];
   if (json !== undefined) {
-    properties['body'] = expand(document, asObject(json)['schema'] ?? {});
+    properties.set('body', expandSchema(document, asObject(json)['schema'] ?? {}, left));
     if (body['required'] === true) required.push('body');
   }
   const description = [operation['summary'], operation['description']]
@@ -83,10 +96,10 @@ function readOperation(
   return {
     name,
     description: (description || `${method.toUpperCase()} ${path}`).slice(0, 1_000),
-    parameters: { type: 'object', properties, required, additionalProperties: false },
+    parameters: { type: 'object', properties: Object.fromEntries(properties), required, additionalProperties: false },
     readOnly: method === 'get' || method === 'head',
     idempotent: method === 'get' || method === 'head',
-    http: { method: method.toUpperCase(), path, base, places, body: json !== undefined },
+    http: { method: method.toUpperCase(), path, base, places: Object.fromEntries(places), body: json !== undefined },
   };
 }
 
@@ -99,7 +112,7 @@ export function requestOf(
   const query = new URLSearchParams();
   let { path } = http;
   for (const [name, place] of Object.entries(http.places)) {
-    const value = args[name];
+    const value = Object.hasOwn(args, name) ? args[name] : undefined;
     if (value === undefined || value === null) continue;
     if (place === 'path') {
       const text = encodeURIComponent(plain(value));
@@ -134,39 +147,6 @@ function baseOf(document: Json, baseUrl: string | undefined, documentUrl: string
   throw invalidInput('/config/baseUrl', 'is needed: the document names no whole server address');
 }
 
-function asObject(value: unknown): Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
-}
-
 function asList(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-/** What a local reference points at, through at most 12 references. */
-function resolve(document: Json, value: unknown): unknown {
-  let found = value;
-  for (let hops = 0; hops < 12; hops++) {
-    const reference = asObject(found)['$ref'];
-    if (typeof reference !== 'string') return found;
-    if (!reference.startsWith('#/')) return {};
-    found = document;
-    for (const token of reference.slice(2).split('/')) {
-      const name = token.replaceAll('~1', '/').replaceAll('~0', '~');
-      found = Object.hasOwn(asObject(found), name) ? asObject(found)[name] : undefined;
-    }
-  }
-  return {};
-}
-
-/** A schema with its references written out, within a budget of nodes: documents may refer to themselves many times over. */
-function expand(document: Json, schema: unknown): unknown {
-  let budget = 2_000;
-  const walk = (value: unknown, depth: number): unknown => {
-    if (depth > 12 || --budget < 0) return {};
-    if (Array.isArray(value)) return value.map((item) => walk(item, depth + 1));
-    const object = asObject(resolve(document, value));
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(object).map(([name, item]) => [name, walk(item, depth + 1)]));
-  };
-  return walk(schema, 0);
 }

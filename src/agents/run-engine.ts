@@ -37,16 +37,12 @@ export type Driven = { run: Run; steps: readonly Step[]; problem: Problem | unde
 type Active = { run: Run; controller: AbortController; done: Promise<unknown> };
 
 const renewMs = 1_000;
+const patienceMs = 30_000;
+const databaseAway = new Set(['unavailable', 'limits-unavailable']);
 // How long a suspended tenant's queued run is left alone.
 const suspendedMs = 30_000;
 // Refused for the moment only: a run in background comes back later.
-const passing = new Set([
-  'budget-reserved',
-  'concurrency-limited',
-  'rate-limited',
-  'unavailable',
-  'limits-unavailable',
-]);
+const passing = new Set(['budget-reserved', 'concurrency-limited', 'rate-limited', ...databaseAway]);
 
 /** Drives runs in this process, each under its lease and fence; holds the leases on while it does. */
 export class RunEngine {
@@ -134,12 +130,16 @@ export class RunEngine {
     try {
       // A run fresh from its first writer has no steps yet.
       if (run.fence > 1) {
-        const steps = await this.#deps.db.forTenant(run.tenantId, (tx) => readSteps(tx, run.tenantId, run.id));
-        journal = new RunJournal(this.#deps, run, steps);
+        const { db } = this.#deps;
+        const read = () => db.forTenant(run.tenantId, (tx) => readSteps(tx, run.tenantId, run.id));
+        journal = new RunJournal(this.#deps, run, await this.#patiently(run, signal, read));
       }
       if (!run.foreground && !this.#deps.isActive(run.tenantId)) {
         await parkRun(journal, 'queued', { delayMs: suspendedMs });
-      } else await driveRun(await this.#prepare(journal, listener, signal));
+      } else {
+        const begun = journal;
+        await this.#patiently(run, signal, async () => driveRun(await this.#prepare(begun, listener, signal)));
+      }
     } catch (error) {
       problem = await this.#endBadly(journal, signal.aborted ? signal.reason : error);
     } finally {
@@ -147,6 +147,23 @@ export class RunEngine {
       client?.removeEventListener('abort', gone);
     }
     return { run: journal.run, steps: journal.steps, problem };
+  }
+
+  /**
+   * Does a part of a foreground run again while the database is away, for a client waits: what says so comes before any effect of a
+   * step (the journal itself waits). Runs in background go back to the queue instead.
+   */
+  async #patiently<T>(run: Run, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const { clock } = this.#deps;
+    for (const until = clock.monotonic() + patienceMs; ; ) {
+      try {
+        return await work();
+      } catch (error) {
+        const away = error instanceof Problem && databaseAway.has(error.kind.type);
+        if (!away || !run.foreground || signal.aborted || clock.monotonic() > until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+    }
   }
 
   async #prepare(journal: RunJournal, listener: RunListener, signal: AbortSignal): Promise<DriveContext> {
@@ -168,7 +185,8 @@ export class RunEngine {
       tools,
       listener,
       signal,
-      draining: () => this.#draining,
+      // A suspended tenant's run goes back to the queue between two steps as well.
+      draining: () => this.#draining || !this.#deps.isActive(run.tenantId),
     };
   }
 

@@ -100,7 +100,7 @@ export class RunManager {
   /** Runs, newest first. */
   async listRuns(
     tenantId: string,
-    filter: { agentId?: string; status?: RunStatus; before?: string },
+    filter: { agentId?: string; agents?: readonly string[]; status?: RunStatus; before?: string },
     limit: number,
   ): Promise<Page<Run>> {
     const rows = await this.#deps.db.forTenant(tenantId, (tx) =>

@@ -12,8 +12,11 @@ import type { AgentCall, AgentCalls } from './agent-calls.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import type { ApprovalManager } from './approval-manager.ts';
 import { readMessages } from './conversation.ts';
+import { requireAgent } from './own-agents.ts';
 import type { RunManager } from './run-manager.ts';
+
 import { eventsOfRun, type RunBell } from './run-stream.ts';
+import type { Run } from './runs.ts';
 import {
   idParams,
   runDetailSchema,
@@ -67,8 +70,17 @@ const newRunBody = Type.Object(
 /** Runs: start, look, follow, cancel, decide. */
 export function runRoutes(deps: RunRouteDeps): readonly Route[] {
   const { runs, calls, directory, bell } = deps;
-  const detail = async (tenantId: string, id: string) => {
-    const run = await runs.getRun(tenantId, id);
+  const runOf = async ({
+    tenantId,
+    principal,
+    params,
+  }: Pick<Context<{ id: string }>, 'tenantId' | 'principal' | 'params'>) => {
+    const run = await runs.getRun(tenantId, uuidOf('run', params.id));
+    requireAgent(principal.agents, run.agentId, 'run');
+    return run;
+  };
+  const detail = async (run: Run) => {
+    const { tenantId, id } = run;
     const [steps, pending] = await Promise.all([
       runs.getSteps(tenantId, id),
       deps.approvals.pendingApprovals(tenantId, id),
@@ -118,12 +130,13 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
         query: Type.Object({ ...pageQuery, agent: Type.Optional(Type.String()), status: Type.Optional(runStatus) }),
         response: { 200: pageSchema(runSchema) },
       },
-      handle: async ({ tenantId, query }) => {
+      handle: async ({ tenantId, principal: { agents }, query }) => {
         const [before] = readCursor(query.cursor, [uuidPart]) ?? [];
         const filter = {
           ...(before === undefined ? {} : { before }),
           ...(query.agent === undefined ? {} : { agentId: uuidOf('agent', query.agent) }),
           ...(query.status === undefined ? {} : { status: query.status }),
+          ...(agents === undefined ? {} : { agents }),
         };
         const page = await runs.listRuns(tenantId, filter, query.limit ?? 50);
         return { ...page, data: page.data.map(shownRun) };
@@ -137,7 +150,7 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
       area: 'tenant',
       permission: 'runs:read',
       schema: { params: idParams, response: { 200: runDetailSchema } },
-      handle: ({ tenantId, params }) => detail(tenantId, uuidOf('run', params.id)),
+      handle: async (context) => detail(await runOf(context)),
     }),
     route({
       method: 'GET',
@@ -147,11 +160,11 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
       area: 'tenant',
       permission: 'runs:read',
       schema: { params: idParams, response: { 200: Type.String({ description: 'text/event-stream' }) } },
-      handle: async ({ tenantId, params, principal, request, reply }) => {
-        const id = uuidOf('run', params.id);
+      handle: async (context) => {
+        const { tenantId, principal, request, reply } = context;
         const seen = String(request.headers['last-event-id'] ?? '-1');
         if (!/^(-1|\d{1,9})$/.test(seen)) throw invalidInput('/headers/last-event-id', 'must be the number of a step');
-        await runs.getRun(tenantId, id);
+        const { id } = await runOf(context);
         const read = {
           run: () => runs.getRun(tenantId, id),
           steps: (from: number) => runs.getSteps(tenantId, id, from),
@@ -177,7 +190,7 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
       permission: 'runs:cancel',
       schema: { params: idParams, response: { 200: runSchema } },
       handle: async (context) =>
-        shownRun(await runs.cancelRun(context.tenantId, uuidOf('run', context.params.id), causeOf(context))),
+        shownRun(await runs.cancelRun(context.tenantId, (await runOf(context)).id, causeOf(context))),
     }),
     route({
       method: 'POST',
@@ -203,7 +216,7 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
       handle: async (context) => {
         const { body } = context;
         if (body.decision === 'result' && body.result === undefined) throw invalidInput('/result', 'is missing');
-        const id = uuidOf('run', context.params.id);
+        const { id } = await runOf(context);
         return shownRun(await runs.reviewRun(context.tenantId, id, body, causeOf(context)));
       },
     }),

@@ -243,12 +243,20 @@ export function readSteps(tx: Tx, tenantId: string, runId: string, from = 0): Pr
 export function listRuns(
   tx: Tx,
   tenantId: string,
-  filter: { agentId?: string; status?: RunStatus; before?: string; limit: number },
+  filter: { agentId?: string; agents?: readonly string[]; status?: RunStatus; before?: string; limit: number },
 ): Promise<Run[]> {
   return tx.query<Run>(
     `SELECT ${runColumns} FROM runs WHERE tenant_id = $1 AND ($2::uuid IS NULL OR agent_id = $2)
-       AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5`,
-    [tenantId, filter.agentId ?? null, filter.status ?? null, filter.before ?? null, filter.limit],
+       AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR id < $4)
+       AND ($6::uuid[] IS NULL OR agent_id = ANY ($6)) ORDER BY id DESC LIMIT $5`,
+    [
+      tenantId,
+      filter.agentId ?? null,
+      filter.status ?? null,
+      filter.before ?? null,
+      filter.limit,
+      filter.agents ?? null,
+    ],
   );
 }
 

@@ -57,7 +57,7 @@ export type ToolSource = {
   trusted: boolean;
   functions: readonly SourceFunction[];
   refreshedAt: string | null;
-  /** Rises when config or secret change: open connections are left behind. */
+  /** Rises with every change: of two at once the later one is refused. */
   revision: number;
   createdAt: string;
   updatedAt: string;
@@ -84,12 +84,18 @@ export function readAgent(tx: Tx, tenantId: string, id: string, lock = false): P
   );
 }
 
-/** Agents of a tenant by name, above a cursor. */
-export function listAgents(tx: Tx, tenantId: string, after: string | undefined, limit: number): Promise<Agent[]> {
+/** Agents of a tenant by name, above a cursor; `only`: those with these ids. */
+export function listAgents(
+  tx: Tx,
+  tenantId: string,
+  after: string | undefined,
+  limit: number,
+  only?: readonly string[],
+): Promise<Agent[]> {
   return tx.query<Agent>(
     `SELECT ${agentColumns} FROM agents a WHERE a.tenant_id = $1 AND a.deleted_at IS NULL AND ($2::text IS NULL OR a.name > $2)
-     ORDER BY a.name LIMIT $3`,
-    [tenantId, after ?? null, limit],
+       AND ($4::uuid[] IS NULL OR a.id = ANY ($4)) ORDER BY a.name LIMIT $3`,
+    [tenantId, after ?? null, limit, only ?? null],
   );
 }
 
@@ -234,11 +240,11 @@ export async function insertTool(tx: Tx, tool: ToolSource): Promise<boolean> {
   return made === 1;
 }
 
-/** Writes what may change of a tool source. */
+/** Writes what may change of a tool source, as its next revision; false when it is not at `tool.revision` any more. */
 export async function updateTool(tx: Tx, tool: ToolSource): Promise<boolean> {
   const changed = await tx.execute(
-    `UPDATE tools SET config = $3, secret = $4, trusted = $5, functions = $6, refreshed_at = $7, revision = $8, updated_at = $9
-     WHERE tenant_id = $1 AND id = $2`,
+    `UPDATE tools SET config = $3, secret = $4, trusted = $5, functions = $6, refreshed_at = $7, revision = $8 + 1, updated_at = $9
+     WHERE tenant_id = $1 AND id = $2 AND revision = $8`,
     [
       tool.tenantId,
       tool.id,

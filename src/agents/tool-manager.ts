@@ -4,7 +4,7 @@ import type { Doors, Tx } from '#kernel/database';
 import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
-import { invalidInput, notFound, Problem } from '#kernel/problem';
+import { invalidInput, notFound, Problem, problems } from '#kernel/problem';
 import type { Sealer } from '#kernel/seal';
 import type { ToolConfig } from './definitions.ts';
 import type { AllowedCommands, McpPool } from './mcp-pool.ts';
@@ -53,7 +53,7 @@ export class ToolManager {
   ): Promise<ToolSource> {
     const at = this.#deps.clock.now().toString();
     const id = newId();
-    await this.#check(tenantId, input.config);
+    await this.#check(tenantId, input.config, input.secrets);
     const draft: ToolSource = {
       tenantId,
       id,
@@ -91,7 +91,7 @@ export class ToolManager {
     return pageOf(rows, limit, (tool) => [tool.name]);
   }
 
-  /** Changes where a source is or what goes along, and reads its functions anew. The kind stays. */
+  /** Changes where a source is or what goes along, and reads its functions anew. The kind stays; another host needs the secrets again. */
   async updateTool(
     tenantId: string,
     id: string,
@@ -101,22 +101,26 @@ export class ToolManager {
     const before = await this.getTool(tenantId, id);
     const config = to.config ?? before.config;
     if (config.kind !== before.kind) throw invalidInput('/config/kind', `must stay ${before.kind}`);
-    await this.#check(tenantId, config);
+    await this.#check(tenantId, config, to.secrets ?? undefined);
     const changed: ToolSource = {
       ...before,
       config,
       secret: to.secrets === undefined ? before.secret : this.#seal(tenantId, id, to.secrets ?? undefined),
       // Another server is not the one that was trusted.
       trusted: before.trusted && to.config === undefined,
-      revision: before.revision + 1,
     };
-    return this.#keep(before, { ...changed, functions: await this.#read(changed) }, cause);
+    requireSamePlace(before, changed);
+    const after = { ...changed, functions: await this.#read(changed) };
+    requireSamePlace(before, after);
+    return this.#keep(before, after, cause);
   }
 
   /** Reads the functions of a source anew: an MCP server's list, or the OpenAPI document. */
   async refreshTool(tenantId: string, id: string, cause: Cause): Promise<ToolSource> {
     const before = await this.getTool(tenantId, id);
-    return this.#keep(before, { ...before, functions: await this.#read(before) }, cause);
+    const after = { ...before, functions: await this.#read(before) };
+    requireSamePlace(before, after);
+    return this.#keep(before, after, cause);
   }
 
   /** Says whether an MCP server's own hints are believed: for operators. */
@@ -138,17 +142,22 @@ export class ToolManager {
     const at = this.#deps.clock.now().toString();
     const after = { ...changed, updatedAt: at, refreshedAt: refreshed ? at : before.refreshedAt };
     await this.#deps.db.forTenant(before.tenantId, async (tx) => {
-      if (!(await updateTool(tx, after))) throw notFound('tool');
-      await this.#append(tx, 'updated', after, { before: seen(before), after: seen(after) }, cause);
+      if (!(await updateTool(tx, after)))
+        throw new Problem(problems.conflict, { detail: 'The tool was changed or removed meanwhile.' });
+      const secretsChanged = before.secret !== after.secret;
+      await this.#append(tx, 'updated', after, { before: seen(before), after: seen(after), secretsChanged }, cause);
     });
     return after;
   }
 
-  async #check(tenantId: string, config: ToolConfig): Promise<void> {
+  async #check(tenantId: string, config: ToolConfig, secrets: Record<string, string> = {}): Promise<void> {
     if (config.kind === 'mcp_stdio') {
-      if (!this.#deps.commands.has(config.command)) {
+      const allowed = this.#deps.commands.get(config.command);
+      if (allowed === undefined)
         throw invalidInput('/config/command', 'is not a command that the operator of this installation allows');
-      }
+      const other = Object.keys(secrets).find((name) => !allowed.variables.includes(name));
+      if (other !== undefined)
+        throw invalidInput(`/secrets/${other}`, 'is not a variable that the operator lets you set');
       return;
     }
     if (config.kind === 'openapi' && (config.document === undefined) === (config.documentUrl === undefined)) {
@@ -204,6 +213,23 @@ export class ToolManager {
       this.#deps.clock.now(),
     );
   }
+}
+
+/**
+ * 400 when secrets that stay would go along to another host or command than they were entered for: who may change a source may not
+ * have them sent to a place of their own. Asked before a server is reached, and again once a document has named its own.
+ */
+function requireSamePlace(before: ToolSource, after: ToolSource): void {
+  if (before.secret === null || after.secret !== before.secret) return;
+  const known = placesOf(before);
+  if (placesOf(after).some((place) => !known.includes(place)))
+    throw invalidInput('/secrets', 'are needed again when the source moves to another host');
+}
+
+function placesOf({ config, functions }: ToolSource): string[] {
+  if (config.kind === 'mcp_stdio') return [config.command];
+  if (config.kind === 'mcp_http') return [new URL(config.url).origin];
+  return functions.flatMap(({ http }) => (http === undefined ? [] : [new URL(http.base).origin]));
 }
 
 /** A source as events tell of it: without secrets and documents. */

@@ -112,6 +112,15 @@ export async function readDueDeletions(tx: Tx, now: string): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
+/** Tenants that were erased and whose time of grace ended after a moment. */
+export async function readDeleted(tx: Tx, since: string): Promise<string[]> {
+  const rows = await tx.query<{ id: string }>(
+    `SELECT id FROM tenants WHERE status = 'deleted' AND delete_after > $1 ORDER BY delete_after`,
+    [since],
+  );
+  return rows.map((row) => row.id);
+}
+
 /** Pairs of tables where the first refers to the second: what refers is erased before what it refers to. */
 export async function readReferences(tx: Tx): Promise<{ from: string; to: string }[]> {
   return tx.query<{ from: string; to: string }>(

@@ -3,6 +3,7 @@ import type { Clock } from '#kernel/clock';
 import type { Doors, Tx } from '#kernel/database';
 import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
+import type { Logger } from '#kernel/logger';
 import { type Page, pageOf } from '#kernel/pages';
 import { invalidInput, notFound, Problem } from '#kernel/problem';
 import type { Table } from '#kernel/tables';
@@ -12,6 +13,7 @@ import { eraseTenant } from './erase-tenant.ts';
 import { problems } from './problems.ts';
 import {
   insertTenant,
+  readDeleted,
   readDueDeletions,
   readTenant,
   readTenants,
@@ -45,11 +47,13 @@ export type TenantSettings = Partial<
 export class TenantManager {
   readonly #db: Doors;
   readonly #clock: Clock;
+  readonly #log: Pick<Logger, 'error'>;
   readonly #tables: () => readonly Table[];
 
-  constructor(deps: { db: Doors; clock: Clock; tables: () => readonly Table[] }) {
+  constructor(deps: { db: Doors; clock: Clock; log: Pick<Logger, 'error'>; tables: () => readonly Table[] }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
+    this.#log = deps.log;
     this.#tables = deps.tables;
   }
 
@@ -121,10 +125,11 @@ export class TenantManager {
     );
   }
 
-  /** Lets a suspended tenant call again, or takes a deletion back in its time of grace. */
+  /** Lets a suspended tenant call again, or takes a deletion back in its time of grace: after it the rows are being erased. */
   async reactivateTenant(id: string, cause: Cause): Promise<TenantRow> {
     return this.#change(id, 'platform', async (tx, before) => {
       requireState(before, ['suspended', 'deleting']);
+      this.#requireGrace(before);
       const after = await writeTenant(tx, id, { status: 'active', deleteAfter: null });
       await this.#tell(tx, before.status === 'deleting' ? 'deletion_cancelled' : 'reactivated', after, cause, {});
       return after;
@@ -144,15 +149,34 @@ export class TenantManager {
       'deletion_scheduled',
       cause,
       { deleteAfter, graceDays: options.graceDays },
+      (before) => {
+        if (options.graceDays > 0) this.#requireGrace(before);
+      },
     );
     return options.graceDays === 0 ? this.#erase(id, cause) : tenant;
   }
 
-  /** Erases the tenants whose time of grace is over; returns how many. Run each minute in the background. */
+  /**
+   * Erases the tenants whose time of grace is over; returns how many. Run each minute in the background. For a day what was still under way
+   * when a tenant was erased (a call, a spool, a reader of the log) is erased after it.
+   */
   async eraseDueTenants(): Promise<number> {
-    const due = await this.#db.forPlatform((tx) => readDueDeletions(tx, this.#clock.now().toString()));
-    for (const id of due) await this.#erase(id, systemCause('tenancy'));
-    return due.length;
+    const now = this.#clock.now();
+    const due = await this.#db.forPlatform((tx) => readDueDeletions(tx, now.toString()));
+    const late = await this.#db.forPlatform((tx) => readDeleted(tx, now.subtract({ hours: 24 }).toString()));
+    let erased = 0;
+    for (const id of [...due, ...late]) {
+      try {
+        if (late.includes(id)) await eraseTenant(this.#db, this.#tables(), id);
+        else {
+          await this.#erase(id, systemCause('tenancy'));
+          erased++;
+        }
+      } catch (error) {
+        this.#log.error({ err: error, tenantId: id }, 'a tenant could not be erased; it is tried again');
+      }
+    }
+    return erased;
   }
 
   async #erase(id: string, cause: Cause): Promise<TenantRow> {
@@ -173,9 +197,11 @@ export class TenantManager {
     verb: string,
     cause: Cause,
     data: Record<string, unknown>,
+    check?: (before: TenantRow) => void,
   ): Promise<TenantRow> {
     return this.#change(id, 'platform', async (tx, before) => {
       requireState(before, from);
+      check?.(before);
       const after = await writeTenant(tx, id, change);
       await this.#tell(tx, verb, after, cause, {
         before: { status: before.status },
@@ -193,6 +219,14 @@ export class TenantManager {
   ): Promise<TenantRow> {
     const inside = async (tx: Tx) => work(tx, found(await readTenant(tx, id, 'lock')));
     return as === 'tenant' ? this.#db.forTenant(id, inside) : this.#db.forPlatform(inside);
+  }
+
+  #requireGrace({ status, deleteAfter }: TenantRow): void {
+    if (status === 'deleting' && deleteAfter !== null && Date.parse(deleteAfter) <= this.#clock.now().epochMilliseconds)
+      throw new Problem(problems.wrongState, {
+        detail: 'The time of grace is over: the tenant is being erased.',
+        extra: { state: status },
+      });
   }
 
   async #tell(tx: Tx, verb: string, tenant: TenantRow, cause: Cause, data: Record<string, unknown>): Promise<void> {

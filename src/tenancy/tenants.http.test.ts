@@ -131,6 +131,41 @@ describe('happy', () => {
     expect((await create({ name: 'New', slug: 'leaving' })).statusCode).toBe(201);
   });
 
+  test('once the time of grace is over nothing takes a deletion back or puts it off: its rows are being erased', async () => {
+    const { id } = await tenant();
+    await call(node.app, 'DELETE', `${path}/${id}?graceDays=1`, { key: operator });
+    clock.advance({ hours: 24 });
+    const late = await post(id, 'reactivate');
+    expect([late.statusCode, late.json().detail]).toEqual([409, expect.stringContaining('erased')]);
+    const put = await call(node.app, 'DELETE', `${path}/${id}?graceDays=5`, { key: operator });
+    expect(put.statusCode).toBe(409);
+    expect(await node.tenancy.manager.eraseDueTenants()).toBe(1);
+  });
+
+  test('a tenant that cannot be erased keeps no other waiting', async () => {
+    const [stuck, other] = [await tenant(), await tenant()];
+    for (const { id } of [stuck, other]) await call(node.app, 'DELETE', `${path}/${id}?graceDays=1`, { key: operator });
+    const client = new pg.Client({ connectionString: t.adminUrl });
+    await client.connect();
+    await client.query(
+      `CREATE TABLE holds (tenant_id uuid, id uuid, FOREIGN KEY (tenant_id, id) REFERENCES users (tenant_id, id))`,
+    );
+    const user = await node.auth.members.createUser(
+      parseId('tenant', stuck.id) ?? '',
+      { email: 'held@acme.example', name: 'H', roles: ['owner'] },
+      cause,
+    );
+    await client.query('INSERT INTO holds VALUES ($1, $2)', [user.tenantId, user.id]);
+    clock.advance({ hours: 24 });
+    expect(await node.tenancy.manager.eraseDueTenants()).toBe(1);
+    const status = async (id: string) =>
+      (await call(node.app, 'GET', `${path}/${id}`, { key: operator })).json().status;
+    expect([await status(stuck.id), await status(other.id)]).toEqual(['deleting', 'deleted']);
+    await client.query('DROP TABLE holds');
+    await client.end();
+    expect(await node.tenancy.manager.eraseDueTenants()).toBe(1);
+  });
+
   test('without grace nothing of the tenant is left in any table that says so, and all of its neighbour is', async () => {
     const all: Table[] = [];
     const root = new URL('../', import.meta.url);

@@ -1,4 +1,5 @@
 import type { Draft } from './draft.ts';
+import { isRequestVerb } from './request-words.ts';
 import { isStopWord } from './stop-words.ts';
 import { CHINESE_VERBS, ENGLISH_BREAKS, type Reach } from './text-cues.ts';
 import type { Token } from './tokenize.ts';
@@ -12,11 +13,11 @@ const CLAUSE_END = /^[.!?;。！？；\n]$/;
 const CLAUSE_MARK = /^[,，、:：()（）]$/;
 const LEADING =
   /^(?:(?:the|a|an|that|some|this|these|those|is|are|be|为|是|：|:|=|把|将|一下|一个|一条|一封|一份|的|an?other)(?![A-Za-z])\s*|[\s:：,，=-]+)+/i;
-const LEADING_MARKS = /^[\s:：,，=-]+/;
+const LEADING_MARKS = /^(?:[\s:：,，=-]+|that\s+)+/i;
 const TRAILING =
   /(?:[\s,，.。!！?？;；:：、]|(?<![A-Za-z])(?:for|at|on|in|from|to|by|with|about|of|and|or|the|a|an|as|is|due|please|thanks|thank you|starting|called|before|after|until|that)|的|了|吗|吧|呢|呀|啊|谢谢|一下|在|从|到|给|和|于|把)+$/i;
 const TRAILING_COURTESY =
-  /(?:[\s,，.。!！?？;；:：、]|(?<![A-Za-z])(?:please|thanks|thank you|at|on|by|in|for|from|before)|谢谢|吗|吧)+$/i;
+  /(?:[\s,，.。!！?？;；:：、]|(?<![A-Za-z])(?:please|thanks|thank you|at|on|by|in|for|from|before|the|a|an)|谢谢|吗|吧)+$/i;
 
 /**
  * The part of the message that a cue leads to: from the token `from` to where its reach ends. `stops` are the starts of other
@@ -40,7 +41,8 @@ export function capture(
       if (kept === 0 && reach === 'rest') continue;
       break;
     }
-    if (kept === 0 && (token.kind === 'mark' || (reach !== 'rest' && isLeadingWord(token)))) {
+    const afterUsed = i > from && /^(?:to|as|is|be)$/.test(token.lower);
+    if (kept === 0 && (token.kind === 'mark' || (reach === 'rest' ? afterUsed : isLeadingWord(token)))) {
       if (CLAUSE_END.test(token.text)) break;
       continue;
     }
@@ -70,15 +72,34 @@ export function hasContent(draft: Draft, span: Span): boolean {
   return draft.message.tokens.some((token) => overlaps(token, span) && isContent(draft, token));
 }
 
+/** Tells whether a range is only stop words, bare numbers or the names of parameters. */
+export function saysNothing(draft: Draft, span: Span): boolean {
+  const labels = (token: Token): boolean => draft.entry.slots.some((slot) => slot.nameWords.has(token.stem));
+  return draft.message.tokens.every(
+    (token) =>
+      !overlaps(token, span) ||
+      token.kind === 'mark' ||
+      token.kind === 'number' ||
+      isStopWord(token.lower) ||
+      COUNTED.test(token.text) ||
+      labels(token),
+  );
+}
+
 /** Tells whether a token can only belong to an argument. */
 export function isContent(draft: Draft, token: Token): boolean {
   return (
     token.kind !== 'mark' &&
     !COUNTED.test(token.text) &&
     !isStopWord(token.lower) &&
-    !CHINESE_VERBS.has(token.text) &&
+    !isChineseVerb(token.text) &&
     !draft.vocabulary.has(token)
   );
+}
+
+/** A verb, alone or with the measure word of its object (找个). */
+function isChineseVerb(word: string): boolean {
+  return CHINESE_VERBS.has(word) || (word.endsWith('个') && CHINESE_VERBS.has(word.slice(0, -1)));
 }
 
 /** The end is read in a bounded window, word by word, so that a long run of spaces costs no more than its length. */
@@ -110,11 +131,25 @@ function endsPhrase(draft: Draft, tokens: readonly Token[], i: number, reach: Re
   }
   if (token.kind === 'cjk') return endsChinese(draft, tokens, i, reach, joins);
   if (/^(?:please|thanks|saying)$/.test(token.lower)) return true;
-  if (reach === 'phrase') return false;
+  if (reach === 'phrase') return leavesPhrase(draft, tokens, i);
   if (joins && (token.lower === 'and' || token.lower === 'or')) return false;
   if (token.lower === 'of' && /^\p{Lu}/u.test(next?.text ?? '')) return false;
   if (ENGLISH_BREAKS.has(token.lower)) return true;
   return /^\p{Ll}/u.test(token.text) && draft.vocabulary.has(token);
+}
+
+/** `… in the calendar`, `… and notify them`: a preposition before a word of the tool's, or `and` before a verb, leads out of a phrase. */
+function leavesPhrase(draft: Draft, tokens: readonly Token[], i: number): boolean {
+  const token = tokens[i] as Token;
+  let next = tokens[i + 1];
+  if (next !== undefined && /^(?:the|my|our|your|this)$/.test(next.lower)) next = tokens[i + 2];
+  if (next === undefined) return false;
+  if (token.lower === 'and') return isRequestVerb(next) || isStopWord(next.lower);
+  return (
+    /^(?:in|on|to|into|from|for|at|of|with)$/.test(token.lower) &&
+    (draft.vocabulary.has(next) || draft.used.some((span) => overlaps(span, next))) &&
+    /^\p{Ll}/u.test(next.text)
+  );
 }
 
 function endsChinese(draft: Draft, tokens: readonly Token[], i: number, reach: Reach, joins: boolean): boolean {

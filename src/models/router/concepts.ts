@@ -1,65 +1,112 @@
 import { stem, type Token } from './tokenize.ts';
 import type { Span } from './types.ts';
-import { ACTIONS, DISTINCT_ACTIONS, GENERAL_ACTIONS, READING, THINGS } from './vocabulary-actions.ts';
+import {
+  ANSWERING,
+  CHANGING,
+  DISTINCT_ACTIONS,
+  DISTINCT_SUBJECTS,
+  MAKING,
+  READING,
+  SPECIFIC_ACTIONS,
+  TALKING,
+  THINGS,
+  VIEWING,
+} from './vocabulary-actions.ts';
 import { VALUES } from './vocabulary-values.ts';
 
 /** A place in a text where a word of a concept stands. */
 export type ConceptHit = Span & { readonly concept: number };
 
-const VOCABULARIES = [DISTINCT_ACTIONS, ACTIONS, GENERAL_ACTIONS, READING, THINGS, VALUES].map(linesOf);
-const KINDS = ['distinct', 'other', 'general', 'reading'] as const;
+const VOCABULARIES = [
+  DISTINCT_ACTIONS,
+  DISTINCT_SUBJECTS,
+  SPECIFIC_ACTIONS,
+  ANSWERING,
+  CHANGING,
+  MAKING,
+  READING,
+  VIEWING,
+  TALKING,
+  THINGS,
+  VALUES,
+].map(linesOf);
+const KINDS = [
+  'distinct',
+  'peculiar',
+  'specific',
+  'answering',
+  'changing',
+  'making',
+  'reading',
+  'viewing',
+  'talking',
+  'thing',
+  'value',
+] as const;
+
+/** The kinds of concept: actions, as the vocabulary tells them apart, things, and values. */
+export type ConceptKind = (typeof KINDS)[number];
+
 const dictionary = buildDictionary();
 
-/**
- * What kind of action a concept is, if any: `reading` shows something and `general` makes something, as most tools do; a
- * `distinct` one is done only by tools that say so.
- */
-export function actionKind(concept: number): (typeof KINDS)[number] | undefined {
-  let end = 0;
-  for (const [i, lines] of VOCABULARIES.entries()) {
-    end += lines.length;
-    if (concept < end) return KINDS[i];
-  }
-  return undefined;
+const kinds = VOCABULARIES.flatMap((lines, i) => lines.map(() => KINDS[i] ?? 'thing'));
+
+/** What kind of concept it is. */
+export function kindOf(concept: number): ConceptKind {
+  return kinds[concept] ?? 'thing';
 }
 
-/** Finds the concepts named in a run of tokens, in the order of the text; one pass, at most six CJK words or three words ahead. */
+/** Tells whether a concept is something to be done or told. */
+export function isAction(concept: number): boolean {
+  const kind = kindOf(concept);
+  return kind !== 'thing' && kind !== 'value';
+}
+
+/**
+ * Finds the concepts named in a run of tokens: English words and phrases of up to three words, and Chinese words of two to four
+ * characters wherever they stand, since ICU joins and parts them its own way; a single character only as a word of its own.
+ */
 export function findConcepts(tokens: readonly Token[]): ConceptHit[] {
   const hits: ConceptHit[] = [];
+  const add = (key: string, start: number, end: number): void => {
+    for (const concept of dictionary.get(key) ?? []) hits.push({ concept, start, end });
+  };
   for (let i = 0; i < tokens.length; i++) {
     const first = tokens[i] as Token;
     if (first.kind === 'mark') continue;
-    const reach = first.kind === 'cjk' ? 4 : 3;
-    let key = '';
-    for (let j = i; j < tokens.length && j < i + reach; j++) {
-      const token = tokens[j] as Token;
-      if ((token.kind === 'cjk') !== (first.kind === 'cjk') || token.kind === 'mark') break;
-      if (first.kind === 'cjk' && j > i && token.start !== (tokens[j - 1] as Token).end) break;
-      key += first.kind === 'cjk' || j === i ? token.stem : ` ${token.stem}`;
-      for (const concept of dictionary.get(key) ?? []) hits.push({ concept, start: first.start, end: token.end });
+    if (first.kind === 'cjk') {
+      const run = chineseFrom(tokens, i);
+      for (let c = 0; c < first.text.length; c++)
+        for (let length = 2; length <= 4 && c + length <= run.length; length++)
+          add(run.slice(c, c + length), first.start + c, first.start + c + length);
+      if (first.text.length === 1) add(first.text, first.start, first.end);
+      continue;
     }
-    if (first.kind === 'cjk' && first.text.length > 2) hits.push(...findInside(first));
+    let key = '';
+    for (let j = i; j < tokens.length && j < i + 3; j++) {
+      const token = tokens[j] as Token;
+      if (token.kind === 'mark' || token.kind === 'cjk') break;
+      key += j === i ? token.stem : ` ${token.stem}`;
+      add(key, first.start, token.end);
+    }
   }
   return hits;
+}
+
+/** The Chinese text from a token on, a few characters past it. */
+function chineseFrom(tokens: readonly Token[], from: number): string {
+  let run = '';
+  for (let j = from; j < tokens.length && run.length < (tokens[from] as Token).text.length + 4; j++) {
+    const token = tokens[j] as Token;
+    if (token.kind !== 'cjk' || (j > from && token.start !== (tokens[j - 1] as Token).end)) break;
+    run += token.text;
+  }
+  return run;
 }
 
 /** The concepts a single stem names. */
 export function conceptsOf(word: string): readonly number[] {
   return dictionary.get(word) ?? [];
-}
-
-/** ICU joins words such as 打电话 or 高铁票; the concepts inside a long CJK token count too. */
-function findInside(token: Token): ConceptHit[] {
-  const hits: ConceptHit[] = [];
-  for (let i = 0; i < token.text.length; i++) {
-    for (let length = 2; length <= 4 && i + length <= token.text.length; length++) {
-      if (length === token.text.length) continue;
-      for (const concept of dictionary.get(token.text.slice(i, i + length)) ?? []) {
-        hits.push({ concept, start: token.start + i, end: token.start + i + length });
-      }
-    }
-  }
-  return hits;
 }
 
 function buildDictionary(): Map<string, number[]> {

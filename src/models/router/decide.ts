@@ -5,7 +5,7 @@ import type { ToolEntry, ToolIndex } from './rank-tools.ts';
 import type { Moment } from './read-dates.ts';
 import type { ReadMessage } from './read-message.ts';
 import type { Language, RouterDecision } from './types.ts';
-import { isAccepted, weighTools } from './weigh-tools.ts';
+import { chooseTool } from './weigh-tools.ts';
 
 /** A question the router asked: the tool, what it has and what it still needs, and the very text, by which the turn is known again. */
 export type Pending = {
@@ -26,9 +26,8 @@ const MAX_NAMES = 12;
 
 /** Chooses the tool for a fresh request and fills its arguments, or says that none fits. */
 export function decide(index: ToolIndex, message: ReadMessage, language: Language): Step {
-  const best = weighTools(index, message)[0];
-  if (best === undefined || !isAccepted(message, best))
-    return { decision: noTool(index, language), pending: undefined };
+  const best = chooseTool(index, message);
+  if (best === undefined) return { decision: noTool(index, language), pending: undefined };
   return settle(best.ranked.entry, best.filling, confidence(best.score), language);
 }
 

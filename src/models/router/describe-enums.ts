@@ -14,6 +14,8 @@ export type EnumOption = {
   readonly concepts: ReadonlySet<number>;
 };
 
+/** Longer lists of values are cut: naming one of them all by a word is not what a message does. */
+const MAX_OPTIONS = 300;
 const SENTENCE_END = /。|\.(?=\s|$)/;
 const GLOSS_SPLIT = /[,，、;；/()（）=＝:：→|"“”'$€£¥]|->|\bor\b|\band\b|\bsuch as\b|或者?|即|表示/i;
 const HAN_BEFORE_PARENTHESIS = /(\p{Script=Han}{1,10})\s*[(（]\s*$/u;
@@ -27,8 +29,12 @@ export function readEnumOptions(schema: JsonSchema, description: string): EnumOp
     (list) => Array.isArray(list) && list.every((item) => isObject(item) && 'const' in item),
   );
   if (Array.isArray(branches))
-    return withoutShared(branches.map((branch) => option(branch['const'], [branch['title'], branch['description']])));
-  const values = Array.isArray(schema['enum']) ? schema['enum'].filter((value) => value !== null) : [];
+    return withoutShared(
+      branches.slice(0, MAX_OPTIONS).map((branch) => option(branch['const'], [branch['title'], branch['description']])),
+    );
+  const values = Array.isArray(schema['enum'])
+    ? schema['enum'].filter((value) => value !== null).slice(0, MAX_OPTIONS)
+    : [];
   const names = [
     schema['enumNames'],
     schema['x-enumNames'],

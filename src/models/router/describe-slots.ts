@@ -50,6 +50,8 @@ export type Slot = {
   readonly hintWords: ReadonlySet<string>;
   /** Words that tell this slot from the tool's others of its kind: 1 from the name, less from the description. */
   readonly cueWords: ReadonlyMap<string, number>;
+  /** The same with the words that the tool itself has too: they name the slot where a value stands right beside them. */
+  readonly labelWords: ReadonlySet<string>;
   readonly units: ReadonlySet<Unit>;
   readonly options: readonly EnumOption[];
   readonly pattern: PatternMatcher | undefined;
@@ -64,43 +66,45 @@ export type Slot = {
 /** A tool's schema deeper or wider than this is not filled: tenants write it, and a message names few things. */
 const MAX_DEPTH = 4;
 const MAX_SLOTS = 60;
+const MAX_NODES = 400;
+const MAX_DESCRIPTION_CHARS = 1_000;
 
-/** The leaves of a tool's input schema, required ones first as declared; local `$ref`s are followed, other references are opaque. */
-export function describeSlots(schema: JsonSchema): Slot[] {
+/** The leaves of a tool's input schema as declared; `toolWords` are the stems of the tool's own text, which tell no slot apart; local `$ref`s are followed, other references are opaque. */
+export function describeSlots(schema: JsonSchema, toolWords: ReadonlySet<string>): Slot[] {
   const slots: Slot[] = [];
-  walk(schema, schema, [], true, 0, slots);
-  return slots.slice(0, MAX_SLOTS).map((slot) => ({ ...slot, cueWords: cueWordsOf(slot, slots) }));
+  walk({ root: schema, slots, nodes: 0 }, schema, [], true, 0);
+  return slots.slice(0, MAX_SLOTS).map((slot) => ({
+    ...slot,
+    cueWords: cueWordsOf(slot, slots, toolWords),
+    labelWords: new Set(cueWordsOf(slot, slots, new Set()).keys()),
+  }));
 }
 
-function cueWordsOf(slot: Slot, slots: readonly Slot[]): Map<string, number> {
+function cueWordsOf(slot: Slot, slots: readonly Slot[], toolWords: ReadonlySet<string>): Map<string, number> {
   const rivals = slots.filter((other) => other !== slot && KINDS[other.form] === KINDS[slot.form]);
   const alone = (word: string): boolean =>
     !rivals.some((other) => other.nameWords.has(word) || other.hintWords.has(word));
   const words = new Map<string, number>();
-  for (const word of slot.hintWords) if (alone(word) && !/^\p{Script=Han}$/u.test(word)) words.set(word, 0.6);
+  for (const word of slot.hintWords)
+    if (alone(word) && !toolWords.has(word) && !/^\p{Script=Han}$/u.test(word)) words.set(word, 0.6);
   for (const word of slot.nameWords) if (alone(word)) words.set(word, 1);
   return words;
 }
 
-function walk(
-  schema: JsonSchema,
-  root: JsonSchema,
-  path: readonly string[],
-  required: boolean,
-  depth: number,
-  slots: Slot[],
-): void {
-  if (depth > MAX_DEPTH || slots.length >= MAX_SLOTS) return;
+type Walk = { readonly root: JsonSchema; readonly slots: Slot[]; nodes: number };
+
+/** Nodes are counted, since a schema that refers to itself in many places has exponentially many. */
+function walk(state: Walk, schema: JsonSchema, path: readonly string[], required: boolean, depth: number): void {
   const properties = asObject(schema['properties']);
   const names = Array.isArray(schema['required']) ? schema['required'] : [];
   for (const [name, raw] of Object.entries(properties ?? {})) {
-    const property = resolve(asObject(raw) ?? {}, root);
+    if (depth > MAX_DEPTH || state.slots.length >= MAX_SLOTS || state.nodes++ >= MAX_NODES) return;
+    const property = resolve(asObject(raw) ?? {}, state.root);
     const here = [...path, name];
     const needed = required && names.includes(name);
     if (typeOf(property) === 'object' && asObject(property['properties']) !== undefined)
-      walk(property, root, here, needed, depth + 1, slots);
-    else if (slots.length < MAX_SLOTS)
-      slots.push(describe(property, root, here, needed, path.length > 0 && names.includes(name)));
+      walk(state, property, here, needed, depth + 1);
+    else state.slots.push(describe(property, state.root, here, needed, path.length > 0 && names.includes(name)));
   }
 }
 
@@ -115,7 +119,8 @@ function describe(
   const items = list ? resolve(asObject(schema['items']) ?? {}, root) : schema;
   const description = [text(schema['title']), text(schema['description']), list ? text(items['description']) : '']
     .filter((part) => part !== '')
-    .join(' ');
+    .join(' ')
+    .slice(0, MAX_DESCRIPTION_CHARS);
   const words = splitIdentifier(path.at(-1) ?? '');
   const hints = tokenize(description.slice(0, 400)).filter(
     (token) => token.kind !== 'mark' && token.kind !== 'number' && !isStopWord(token.lower),
@@ -138,6 +143,7 @@ function describe(
     nameWords,
     hintWords: new Set(hints.map((token) => token.stem)),
     cueWords: new Map(),
+    labelWords: new Set(),
     units: unitsOf(
       words,
       hints.map((token) => token.lower),

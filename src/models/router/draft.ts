@@ -13,6 +13,9 @@ export type Draft = {
   readonly open: readonly Slot[];
   readonly values: Map<Slot, unknown>;
   readonly used: Span[];
+  /** Slots filled on a hint, and parts of the message given to a slot only because nothing else explained them. */
+  readonly guessed: Set<Slot>;
+  readonly leftovers: Span[];
   /** Tokens that the tool's own name and description hold, so that they are seldom part of an argument. */
   readonly vocabulary: ReadonlySet<Token>;
   /** A day or a time given in an earlier turn that still lacks its other half. */
@@ -31,7 +34,17 @@ export type Claim = {
 
 /** Starts a draft for the given slots. */
 export function startDraft(message: ReadMessage, entry: ToolEntry, open: readonly Slot[], hint: Moment): Draft {
-  return { message, entry, open, hint, values: new Map(), used: [], vocabulary: knownTokens(message, entry) };
+  return {
+    message,
+    entry,
+    open,
+    hint,
+    values: new Map(),
+    used: [],
+    guessed: new Set(),
+    leftovers: [],
+    vocabulary: knownTokens(message, entry),
+  };
 }
 
 /** Fills a slot and marks the part of the message it came from. */

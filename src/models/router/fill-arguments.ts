@@ -22,7 +22,7 @@ export type Filling = {
 };
 
 const PAST_TOOLS =
-  /\b(?:history|past|spent|expenses?|reimburse|incurred|occurred|reports?|logs?|statements?|transactions?|happened)\b|历史|过去|报销|支出|流水|明细|发生|报表|统计|记录/i;
+  /\b(?:history|past|spent|expenses?|reimburse|incurred|occurred|reports?|logs?|statements?|transactions?|happened)\b|历史|过去|报销|支出|流水|明细|发生|报表|统计|记录|latest (?:when|if)|不填为最新/i;
 const PAST_WORDS =
   /\b(?:was|were|did|spent|paid|bought|happened|since|had|ago)\b|上周|昨天|以来|花了|买了|了(?:\d|[一二三四五六七八九十])/i;
 
@@ -34,9 +34,7 @@ export function fillArguments(
 ): Filling {
   const open = reply?.open ?? entry.slots;
   const draft = startDraft(message, entry, open, reply?.hint ?? {});
-  const past =
-    PAST_TOOLS.test(`${entry.tool.name.replaceAll('_', ' ')} ${entry.tool.description.slice(0, 500)}`) ||
-    PAST_WORDS.test(message.text);
+  const past = PAST_TOOLS.test(entry.about) || PAST_WORDS.test(message.text);
   fillEntities(draft);
   const half = fillDates(draft, past);
   fillEnums(draft);

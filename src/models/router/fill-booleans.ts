@@ -37,8 +37,8 @@ const EMPTY_WORDS: ReadonlySet<string> = new Set([
   'use',
   'can',
 ]);
-const ASKED =
-  /(?:是否|只看|只要|仅看?|仅限?)(?:可以|允许|支持|要|需要?|包含?|含|为|有|是|启用|开启|发送|同时|已|加|可)?(\p{Script=Han}{1,8})/u;
+const ASKED = /(?:是否|只看|只要|仅看?|仅限?)(\p{Script=Han}{2,12})/u;
+const ASKED_VERB = /^(?:可以|允许|支持|要|需要?|包含?|含|为|有|是|启用|开启|发送|同时|已|加|可)+/;
 
 /** Fills boolean slots whose subject the message names, false where it is denied; a switch goes by on and off. */
 export function fillBooleans(draft: Draft): void {
@@ -71,13 +71,15 @@ function findSubject(draft: Draft, slot: Slot, subject: readonly string[]): Span
   const { tokens, text, concepts } = draft.message;
   const at = tokens.findIndex((_, i) => subject.every((word, j) => tokens[i + j]?.stem === word));
   if (at >= 0) return { start: tokens[at]?.start ?? 0, end: tokens[at + subject.length - 1]?.end ?? 0 };
-  const asked = ASKED.exec(slot.description)?.[1];
-  for (let size = asked?.length ?? 0; asked !== undefined && size >= 2; size--) {
-    const start = text.indexOf(asked.slice(0, size));
-    if (start >= 0) return { start, end: start + size };
+  const asked = ASKED.exec(slot.description)?.[1] ?? '';
+  for (const phrase of [asked, asked.replace(ASKED_VERB, '')]) {
+    for (let size = phrase.length; size >= 2; size--) {
+      const start = text.indexOf(phrase.slice(0, size));
+      if (start >= 0) return { start, end: start + size };
+    }
   }
   const word = tokens.find((token) => subject.includes(token.stem) && !draft.vocabulary.has(token));
   if (word !== undefined) return word;
-  const named = subject.flatMap((part) => conceptsOf(part));
+  const named = slot.nameWords.size === 1 ? subject.flatMap((part) => conceptsOf(part)) : [];
   return concepts.find((hit) => named.includes(hit.concept) && !draft.entry.concepts.has(hit.concept));
 }

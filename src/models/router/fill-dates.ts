@@ -31,7 +31,7 @@ export function fillDates(draft: Draft, past: boolean): Moment {
     for (const span of spans.filter(
       (candidate) => !isUsed(draft, candidate) && (slot.required || candidate.present === undefined),
     )) {
-      const score = suit(draft, slot, span, slots);
+      const score = suit(draft, slot, span, slots, spans.length);
       if (score !== undefined) pairs.push({ slot, span, score });
     }
   }
@@ -54,7 +54,7 @@ export function fillDates(draft: Draft, past: boolean): Moment {
 }
 
 /** Tells whether a slot takes a date or a time. */
-export function isTemporal(slot: Slot): boolean {
+function isTemporal(slot: Slot): boolean {
   return slot.form === 'date' || slot.form === 'date-time' || slot.form === 'time' || slot.form === 'month';
 }
 
@@ -76,7 +76,7 @@ function fillPair(draft: Draft, slots: readonly Slot[], span: DateSpan): void {
   }
 }
 
-function suit(draft: Draft, slot: Slot, span: DateSpan, slots: readonly Slot[]): number | undefined {
+function suit(draft: Draft, slot: Slot, span: DateSpan, slots: readonly Slot[], count: number): number | undefined {
   const { date, time } = span.from;
   if (slot.form === 'time' && time === undefined) return undefined;
   if (slot.form === 'date' && date === undefined && slots.length > 1) return undefined;
@@ -97,7 +97,7 @@ function suit(draft: Draft, slot: Slot, span: DateSpan, slots: readonly Slot[]):
   else if (cue === 'to' && slot.side === 'due') score += 1;
   else if (cue !== undefined && slot.side !== undefined && paired) score -= 3;
   else if (cue === undefined && paired && (slot.side === 'to' || slot.side === 'due'))
-    score -= slot.side === 'to' ? 0.5 : 0.2;
+    score -= slot.side === 'due' ? 0.2 : count > 1 ? 0.5 : 2.2;
   return score > 0 ? score : undefined;
 }
 

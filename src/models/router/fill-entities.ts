@@ -1,9 +1,8 @@
 import type { Slot, SlotForm } from './describe-slots.ts';
 import { around, type Claim, type Draft, grantClaims, nearness, openSlots } from './draft.ts';
+import { readCurrencies } from './read-currencies.ts';
 import type { Entity } from './read-entities.ts';
 import { findTimeZone } from './read-time-zones.ts';
-import { currencyOfWord } from './read-units.ts';
-import type { Span } from './types.ts';
 
 const FORMS: { readonly [kind in Entity['kind']]?: SlotForm } = {
   email: 'email',
@@ -30,6 +29,7 @@ export function fillEntities(draft: Draft): void {
     if (slot.form === 'currency') claims.push(...claimCurrencies(draft, slot));
     else if (slot.form === 'timezone') claims.push(...claimTimeZone(draft, slot));
     else if (slot.form === 'expression') claims.push(...claimExpression(draft, slot));
+    else if (slot.form === 'opaque') claims.push(...claimJson(draft, slot));
     else for (const entity of draft.message.entities) claims.push(...claimEntity(draft, slot, entity));
     if (slot.form === 'code') claims.push(...claimNumbers(draft, slot), ...claimCapitals(draft, slot));
   }
@@ -72,6 +72,12 @@ function shapeScore(slot: Slot, value: string): number {
   return /_/.test(slot.example) === /_/.test(value) && /\d/.test(slot.example) === /\d/.test(value) ? 3 : 1;
 }
 
+/** Tells whether an identifier has the prefix of the example in the slot's description. */
+export function hasShapeOf(slot: Slot, value: string): boolean {
+  const prefix = prefixOf(slot.example ?? '');
+  return prefix !== undefined && prefixOf(value) === prefix;
+}
+
 /** `ORD` of ORD-10001. */
 function prefixOf(code: string): string | undefined {
   return /^([A-Za-z]{2,6})-(?=[\w-]*\d)/.exec(code)?.[1]?.toUpperCase();
@@ -83,7 +89,11 @@ function claimNumbers(draft: Draft, slot: Slot): Claim[] {
     const raw = draft.message.text.slice(number.digits.start, number.digits.end);
     const near = nearness(draft, slot, number.digits);
     const value = codeValue(slot, raw);
-    return /^\d+$/.test(raw) && value !== undefined && (near >= 1 || slot.pattern !== undefined)
+    const labelled = slot.example === undefined ? near >= 1 : near >= 2.2;
+    return /^\d+$/.test(raw) &&
+      number.unit === undefined &&
+      value !== undefined &&
+      (labelled || slot.pattern !== undefined)
       ? [{ slot, span: number.digits, value, score: 1 + near }]
       : [];
   });
@@ -93,7 +103,8 @@ function claimNumbers(draft: Draft, slot: Slot): Claim[] {
 function claimCapitals(draft: Draft, slot: Slot): Claim[] {
   const shown = slot.pattern !== undefined || /^[A-Z]+$/.test(slot.example ?? '');
   return draft.message.tokens.flatMap((token) => {
-    if (!/^[A-Z]{2,12}$/.test(token.text) || draft.vocabulary.has(token)) return [];
+    if (!/^[A-Z]{2,12}$/.test(token.text) || draft.vocabulary.has(token) || prefixOf(slot.example ?? '') !== undefined)
+      return [];
     const near = nearness(draft, slot, token);
     const value = codeValue(slot, token.text);
     return value !== undefined && (near >= 1.5 || shown)
@@ -103,35 +114,12 @@ function claimCapitals(draft: Draft, slot: Slot): Claim[] {
 }
 
 function claimCurrencies(draft: Draft, slot: Slot): Claim[] {
-  const { numbers, tokens } = draft.message;
-  const claims: Claim[] = [];
-  const add = (span: Span, value: string, besideNumber: boolean): void => {
+  return readCurrencies(draft.message).map((span) => {
     const to = TO_BEFORE.test(around(draft, span).before);
-    const side = slot.side === undefined ? 0 : (slot.side === 'to') === (to || !besideNumber) ? 2 : 0;
-    claims.push({
-      slot,
-      span,
-      value,
-      score: 2 + side + (besideNumber ? 0.5 : 0) + nearness(draft, slot, span) / 3 - span.start / 10_000,
-    });
-  };
-  for (const number of numbers) {
-    if (number.currency === undefined) continue;
-    const beside =
-      number.start < number.digits.start
-        ? { start: number.start, end: number.digits.start }
-        : { start: number.digits.end, end: number.end };
-    add(beside, number.currency, true);
-  }
-  for (const token of tokens) {
-    const code = currencyOfWord(token.text);
-    if (
-      code !== undefined &&
-      !numbers.some((number) => number.currency !== undefined && number.start <= token.start && token.end <= number.end)
-    )
-      add(token, code, false);
-  }
-  return claims;
+    const side = slot.side === undefined ? 0 : (slot.side === 'to') === (to || !span.besideNumber) ? 2 : 0;
+    const score = 2 + side + (span.besideNumber ? 0.5 : 0) + nearness(draft, slot, span) / 3 - span.start / 10_000;
+    return { slot, span, value: span.code, score };
+  });
 }
 
 function claimTimeZone(draft: Draft, slot: Slot): Claim[] {
@@ -146,4 +134,18 @@ function claimExpression(draft: Draft, slot: Slot): Claim[] {
     const span = { start: match.index, end: match.index + match[0].length };
     return /[+\-*/^]/.test(value) ? [{ slot, span, value, score: 3 + value.length / 100 }] : [];
   });
+}
+
+/** Objects and lists of objects have no words in a message: they are taken as JSON, so that a question for one can be answered. */
+function claimJson(draft: Draft, slot: Slot): Claim[] {
+  const whole = draft.message.text + draft.message.tail;
+  const [open, close] = slot.list ? ['[', ']'] : ['{', '}'];
+  const start = whole.indexOf(open);
+  const end = whole.lastIndexOf(close) + 1;
+  if (start < 0 || end <= start) return [];
+  try {
+    return [{ slot, span: { start, end }, value: JSON.parse(whole.slice(start, end)), score: 5 }];
+  } catch {
+    return [];
+  }
 }

@@ -1,6 +1,6 @@
 import type { Slot } from './describe-slots.ts';
 import { around, assign, type Draft, nearness, openSlots } from './draft.ts';
-import { findMentions, type Mention } from './find-mentions.ts';
+import { findMentions, HINT_STRENGTH, type Mention } from './find-mentions.ts';
 import { firstTokenFrom, type Token } from './tokenize.ts';
 import { overlaps, type Span } from './types.ts';
 
@@ -26,6 +26,7 @@ export function fillEnums(draft: Draft): void {
     if (score < LEAST_SCORE || !free) continue;
     taken.push(mention.span);
     assign(draft, slot, mention.option.value, withLabel(draft, slot, mention.span));
+    if (mention.strength <= HINT_STRENGTH) draft.guessed.add(slot);
   }
 }
 

@@ -1,10 +1,10 @@
-import { isContent, trim } from './capture-text.ts';
+import { isContent, saysNothing, trim } from './capture-text.ts';
 import type { Slot } from './describe-slots.ts';
 import { assign, type Draft, isUsed, openSlots } from './draft.ts';
 import { isChineseName, isRequestVerb } from './request-words.ts';
 import type { Role } from './slot-roles.ts';
 import type { Token } from './tokenize.ts';
-import type { Span } from './types.ts';
+import { overlaps, type Span } from './types.ts';
 
 /** Roles a leftover phrase goes to first; names of people need a cue or a capital letter. */
 const LEFTOVER_ORDER: readonly Role[] = [
@@ -14,7 +14,6 @@ const LEFTOVER_ORDER: readonly Role[] = [
   'place',
   'destination',
   'symbol',
-  'title',
   'person',
   'other',
   'body',
@@ -37,7 +36,7 @@ export function isPronoun(text: string): boolean {
 }
 
 /** Splits a captured list into its members. */
-export function splitList(text: string): string[] {
+function splitList(text: string): string[] {
   return text
     .split(LIST_SEPARATORS)
     .map((part) => part.replace(/^(?:and|or|the|a|an)\s+/i, '').trim())
@@ -49,10 +48,11 @@ export function wrap(slot: Slot, value: string): unknown {
   return slot.list ? splitList(value) : value;
 }
 
-/** Running text, reasons and origins need a cue; a text to work on does when the tool wants nothing else in words. */
+/** Titles, running text, reasons and origins need a cue; a text to work on does when the tool wants nothing else in words. */
 function takesLeftover(draft: Draft, slot: Slot): boolean {
   if (slot.role === 'body')
     return !draft.entry.slots.some((other) => other !== slot && other.form === 'text' && other.required);
+  if (slot.role === 'task' && draft.message.language !== 'zh-CN') return false;
   return LEFTOVER_ORDER.includes(slot.role);
 }
 
@@ -64,8 +64,8 @@ function opensRequest(draft: Draft, token: Token): boolean {
   return isRequestVerb(token) || draft.message.actions.some((hit) => hit.start <= token.start && hit.end >= token.end);
 }
 
-/** Roles whose English values begin with a capital. */
-const NAMES: ReadonlySet<Role> = new Set(['person', 'title']);
+/** Roles whose English values begin with a capital where the writer uses them. */
+const NAMES: ReadonlySet<Role> = new Set(['person', 'place', 'destination']);
 
 /** The longest run of words that neither the tool nor another argument explains. */
 function fillLeftover(draft: Draft, slot: Slot): void {
@@ -82,7 +82,7 @@ function fillLeftover(draft: Draft, slot: Slot): void {
     size = 0;
   };
   for (const [i, token] of tokens.entries()) {
-    const blocked = isUsed(draft, token) || /^[,.;!?，。；！？\n]$/.test(token.text);
+    const blocked = isUsed(draft, token) || isAddress(draft, token) || /^[,.;!?，。；！？\n]$/.test(token.text);
     if (blocked) close();
     else if (isContent(draft, token) && !(size === 0 && opensRequest(draft, token))) {
       if (size === 0) start = i;
@@ -94,9 +94,18 @@ function fillLeftover(draft: Draft, slot: Slot): void {
   if (best === undefined) return;
   const value = text.slice(best.span.start, best.span.end);
   if (PRONOUN.test(value) || value.length > slot.maxLength || /^\p{Script=Han}$/u.test(value)) return;
-  if (NAMES.has(slot.role) && /^\p{Ll}/u.test(value)) return;
+  if (saysNothing(draft, best.span) || (NAMES.has(slot.role) && /^\p{Script=Han}{9}/u.test(value))) return;
+  if (NAMES.has(slot.role) && /^\p{Ll}/u.test(value) && (slot.role === 'person' || /^\p{Lu}/u.test(text))) return;
   if (slot.role === 'person' && /^\p{Script=Han}/u.test(value) && !isChineseName(value)) return;
   assign(draft, slot, wrap(slot, value), best.span);
+  draft.leftovers.push(best.span);
+}
+
+/** An identifier or address that no parameter took is no name or topic. */
+function isAddress(draft: Draft, token: Token): boolean {
+  return draft.message.entities.some(
+    (entity) => (entity.kind === 'code' || entity.kind === 'email' || entity.kind === 'url') && overlaps(entity, token),
+  );
 }
 
 const ENDS_LEFTOVER: ReadonlySet<string> = new Set([

@@ -1,8 +1,9 @@
 import type { Slot } from './describe-slots.ts';
 import { around, type Claim, type Draft, grantClaims, isUsed, nearness, openSlots } from './draft.ts';
+import type { DateSpan } from './read-dates.ts';
 import { type DurationSpan, durationIn, formatDuration } from './read-durations.ts';
 import type { NumberSpan } from './read-numbers.ts';
-import { secondsOf } from './read-units.ts';
+import { convertMetric, secondsOf } from './read-units.ts';
 import type { Span } from './types.ts';
 
 const AT_MOST =
@@ -33,10 +34,11 @@ export function fillNumbers(draft: Draft, past: boolean): void {
     (slot) => slot.form === 'number' || slot.form === 'integer' || slot.form === 'duration',
   );
   if (slots.length === 0) return;
-  const { durations } = draft.message.temporals(past);
+  const { dates, durations } = draft.message.temporals(past);
   const claims: Claim[] = [];
   for (const slot of slots) {
     for (const duration of durations) claims.push(...claimDuration(draft, slot, duration));
+    for (const range of dates) claims.push(...claimRange(draft, slot, range));
     if (slot.form === 'duration') continue;
     for (const [i, number] of draft.message.numbers.entries()) {
       if (durations.some((duration) => duration.numbers.includes(number))) continue;
@@ -54,11 +56,39 @@ export function fillNumbers(draft: Draft, past: boolean): void {
   );
   const left = openSlots(draft, (slot) => slots.includes(slot));
   const [only] = left;
-  if (left.length === 1 && only !== undefined && only.side === undefined)
+  if (left.length === 1 && only !== undefined && !slots.some((other) => other !== only && other.side !== undefined))
     grantClaims(
       draft,
-      claims.filter((claim) => claim.slot === only && claim.score > 0 && standsAlone(draft, claim.span)),
+      claims.filter(
+        (claim) =>
+          claim.slot === only &&
+          claim.score > 0 &&
+          standsAlone(draft, claim.span) &&
+          (only.side === undefined || only.units.size === 0 || only.units.has('item')),
+      ),
     );
+}
+
+/** `2pm to 3:30pm` gives the length, where the tool asks for that and no end. */
+function claimRange(draft: Draft, slot: Slot, range: DateSpan): Claim[] {
+  const unit = [...slot.units].find((name) => secondsOf(name) !== undefined);
+  const { from, to } = range;
+  if (
+    unit === undefined ||
+    from.time === undefined ||
+    to?.time === undefined ||
+    range.period ||
+    draft.entry.slots.some((other) => other.form === 'date-time' && other.side === 'to')
+  )
+    return [];
+  const date = from.date ?? to.date ?? draft.message.now.toPlainDate();
+  const minutes = date
+    .toPlainDateTime(from.time)
+    .until((to.date ?? date).toPlainDateTime(to.time))
+    .total('minutes');
+  const value = durationIn({ start: 0, end: 0, parts: [{ value: minutes, unit: 'minute' }], numbers: [] }, unit);
+  // The range itself stays with the start; its last character marks the length.
+  return value === undefined || minutes <= 0 ? [] : claimValue(slot, { start: range.end, end: range.end }, value, 3);
 }
 
 function claimDuration(draft: Draft, slot: Slot, duration: DurationSpan): Claim[] {
@@ -78,13 +108,20 @@ function claimDuration(draft: Draft, slot: Slot, duration: DurationSpan): Claim[
 
 function claimNumber(draft: Draft, slot: Slot, number: NumberSpan, { bound, covers }: Bound): Claim[] {
   // `5.5 pounds` is money or weight; where its unit already named a value of this tool, it is that.
-  const named = slot.required && isUsed(draft, { start: number.digits.end, end: number.end });
+  const named =
+    slot.required && number.end > number.digits.end && isUsed(draft, { start: number.digits.end, end: number.end });
   const fit = named ? 1 : unitFit(slot, number);
   if (fit === undefined) return [];
   if (bound !== undefined && slot.side !== undefined && slot.side !== bound) return [];
   const near = nearness(draft, slot, number);
   if (number.weak && near < 2 && (fit < 3 || number.unit === 'item')) return [];
-  const scaled = number.unit === 'percent' && slot.maximum <= 1 ? number.value / 100 : number.value;
+  const metric =
+    number.unit === undefined
+      ? undefined
+      : [...slot.units]
+          .map((unit) => convertMetric(number.value, number.unit ?? '', unit))
+          .find((value) => value !== undefined);
+  const scaled = metric ?? (number.unit === 'percent' && slot.maximum <= 1 ? number.value / 100 : number.value);
   const base = slot.required ? 1 : 0.5;
   const score = base + fit + near + (bound !== undefined && slot.side === bound ? 4 : 0);
   return claimValue(slot, number.digits, scaled, score).map((claim) => ({ ...claim, covers }));
@@ -94,6 +131,7 @@ function claimNumber(draft: Draft, slot: Slot, number: NumberSpan, { bound, cove
 function unitFit(slot: Slot, number: NumberSpan): number | undefined {
   const { unit } = number;
   if (unit === undefined || slot.units.has(unit)) return unit === undefined ? 0 : 4;
+  if ([...slot.units].some((own) => convertMetric(1, unit, own) !== undefined)) return 3.5;
   if (unit === 'item') {
     // 个 counts anything, people too.
     if (slot.units.size === 0 || slot.units.has('person') || slot.units.has('room'))

@@ -1,3 +1,4 @@
+import { isContent } from './capture-text.ts';
 import type { Slot } from './describe-slots.ts';
 import { around, type Draft } from './draft.ts';
 import type { Role } from './slot-roles.ts';
@@ -36,11 +37,7 @@ export function findCues(draft: Draft, slot: Slot): CueHit[] {
   const boundaries = new Map(tokens.map((token, i) => [token.start, i]));
   for (const [i, token] of tokens.entries()) {
     const cue = cuesOf(slot.role).find(({ words }) => matchesCue(tokens, text, i, words));
-    const verb =
-      cue?.words.length !== 1 ||
-      cue.words[0] !== 'to' ||
-      slot.role !== 'task' ||
-      /^\p{Ll}/u.test(tokens[i + 1]?.text ?? '');
+    const verb = cue?.words.length !== 1 || cue.words[0] !== 'to' || slot.role !== 'task' || leadsToVerb(draft, i);
     if (cue !== undefined && verb) {
       const after =
         token.kind === 'cjk'
@@ -56,16 +53,22 @@ export function findCues(draft: Draft, slot: Slot): CueHit[] {
       /^[:：]$/.test(token.text) &&
       /^(?:\s|\p{Script=Han})/u.test(text.slice(token.end, token.end + 1))
     ) {
-      hits.push({ cue: { words: [], weight: 2.8, reach: 'rest' }, at: i, after: i + 1, label: true });
+      hits.push({
+        cue: { words: [], weight: 2.8, reach: slot.role === 'person' ? 'name' : 'rest' },
+        at: i,
+        after: i + 1,
+        label: true,
+      });
     }
     const named =
       token.kind === 'cjk'
-        ? token.text.length > 1 && slot.cueWords.has(token.text)
+        ? token.text.length > 1 && slot.labelWords.has(token.text)
         : slot.cueWords.get(token.stem) === 1;
     if (!named) continue;
     const joined = LABEL_JOIN.exec(text.slice(token.end, token.end + 12));
     const next = tokens[i + 1];
-    const proper = next !== undefined && (/^[\p{Lu}\d]/u.test(next.text) || next.kind === 'number');
+    const han = token.kind === 'cjk' && slot.cueWords.has(token.text) && next?.kind === 'cjk' && isContent(draft, next);
+    const proper = next !== undefined && (han || /^[\p{Lu}\d]/u.test(next.text) || next.kind === 'number');
     const generic = GENERIC_LABELS.has(token.stem);
     if (joined !== null && !(generic && /^\s*(?:of|to|as|在)/i.test(joined[0])))
       hits.push({
@@ -91,6 +94,14 @@ function matchesCue(tokens: readonly Token[], text: string, i: number, words: re
   return words.every((word, j) => tokens[i + j]?.lower === word);
 }
 
+/** `set a reminder … to call`: a lower-case word follows, and something before names the tool. */
+function leadsToVerb(draft: Draft, to: number): boolean {
+  const { tokens } = draft.message;
+  return (
+    /^\p{Ll}/u.test(tokens[to + 1]?.text ?? '') && tokens.slice(0, to).some((token) => draft.vocabulary.has(token))
+  );
+}
+
 /** A phrase of one slot ends where a sure cue of another begins. */
 export function stopsFor(slot: Slot, starts: ReadonlyMap<Slot, readonly CueHit[]>): Set<number> {
   const stops = new Set<number>();
@@ -106,6 +117,7 @@ export function stopsFor(slot: Slot, starts: ReadonlyMap<Slot, readonly CueHit[]
 export function leadsTo(draft: Draft, slot: Slot, span: Span): number {
   const before = around(draft, span)
     .before.toLowerCase()
+    .replace(/[\w.%+-]+@[\w.-]+\s*$/, '')
     .replace(/[\s:：,，]+$/, '');
   const weight = cuesOf(slot.role).find((cue) => before.endsWith(cue.words.join(' ')))?.weight ?? 0;
   return weight >= 3 ? weight : 0;
@@ -132,6 +144,8 @@ function startsWithLabel(draft: Draft, next: Token | undefined): boolean {
 function takesColon(slot: Slot): boolean {
   return (
     slot.role === 'title' ||
+    slot.role === 'person' ||
+    slot.role === 'address' ||
     slot.role === 'body' ||
     slot.role === 'task' ||
     slot.role === 'topic' ||

@@ -1,6 +1,7 @@
 import type { EnumOption } from './describe-enums.ts';
 import type { Slot } from './describe-slots.ts';
 import { around, type Draft, isUsed } from './draft.ts';
+import { readCurrencies } from './read-currencies.ts';
 import { currencyOfWord } from './read-units.ts';
 import { isStopWord } from './stop-words.ts';
 import { overlaps, type Span } from './types.ts';
@@ -10,6 +11,8 @@ export type Mention = { readonly option: EnumOption; readonly span: Span; readon
 
 /** By its own words, by the words of its gloss, by a concept, by one word of its gloss. */
 const STRENGTH = { phrase: 3, inside: 2.8, concept: 1.5, hint: 1.2, common: 0.4 };
+/** A mention no stronger than this rests on one word of a gloss. */
+export const HINT_STRENGTH = STRENGTH.hint;
 const NEGATION =
   /(?:\bnot?|\bwithout|\bexcept|\bdon't|\bdo not|\bno need(?: for| to)?|\bexclud(?:e|ing)|\bnon|不要|不用|不需要?|无需|不含|不包含?|没有|别|不|非|免)[\s-]*(?:\w+\s+|[是否含带需要包]{1,2})?$/i;
 
@@ -50,7 +53,7 @@ function optionMentions(draft: Draft, option: EnumOption): Mention[] {
     }
   }
   for (const hit of concepts)
-    if (option.concepts.has(hit.concept))
+    if (option.concepts.has(hit.concept) && !draft.entry.concepts.has(hit.concept))
       mentions.push({ option, span: { start: hit.start, end: hit.end }, strength: STRENGTH.concept });
   for (const token of tokens) {
     const hinted = token.kind !== 'cjk' && token.text.length > 3 && option.hints.has(token.stem);
@@ -71,34 +74,11 @@ function isCurrencySlot(slot: Slot): boolean {
   );
 }
 
-/** Currencies are named by sign, code or word, beside an amount or alone. */
 function currencyMentions(draft: Draft, slot: Slot): Mention[] {
-  const { numbers, tokens } = draft.message;
-  const optionOf = (code: string | undefined): EnumOption | undefined =>
-    slot.options.find((option) => String(option.value).toUpperCase() === code);
-  const mentions: Mention[] = [];
-  const add = (code: string | undefined, span: Span): void => {
-    const option = optionOf(code);
-    if (option !== undefined) mentions.push({ option, span, strength: STRENGTH.phrase });
-  };
-  for (const number of numbers) {
-    const before = number.start < number.digits.start;
-    add(
-      number.currency,
-      before ? { start: number.start, end: number.digits.start } : { start: number.digits.end, end: number.end },
-    );
-  }
-  for (const [i, token] of tokens.entries()) {
-    const next = tokens[i + 1];
-    const pair = next !== undefined && next.start === token.end ? currencyOfWord(token.text + next.text) : undefined;
-    const besideNumber = numbers.some((number) => number.currency !== undefined && overlaps(number, token));
-    if (!besideNumber)
-      add(pair ?? currencyOfWord(token.text), {
-        start: token.start,
-        end: pair === undefined ? token.end : (next?.end ?? token.end),
-      });
-  }
-  return mentions;
+  return readCurrencies(draft.message).flatMap(({ code, start, end }) => {
+    const option = slot.options.find((candidate) => String(candidate.value).toUpperCase() === code);
+    return option === undefined ? [] : [{ option, span: { start, end }, strength: STRENGTH.phrase }];
+  });
 }
 
 /** A value's word within a longer quotation is part of the quotation. */

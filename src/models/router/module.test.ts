@@ -293,6 +293,18 @@ describe('questions', () => {
   });
 });
 
+describe('tool lists', () => {
+  it('reads a list as it is now, not as it was in an earlier call', () => {
+    const list = [...tools];
+    const ask = () =>
+      routeMessage({ messages: [{ role: 'user', content: 'weather in Paris' }], tools: list, now, timeZone: 'UTC' });
+    expect(ask()).toMatchObject({ kind: 'call', tool: 'get_weather' });
+    expect(ask()).toEqual(ask());
+    list.splice(0, 1);
+    expect(ask().kind).toBe('none');
+  });
+});
+
 describe('refusals and answers', () => {
   it.each([
     'Tell me a joke',

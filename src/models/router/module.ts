@@ -8,12 +8,12 @@ import { detectLanguage } from './tokenize.ts';
 import type { Language, RouterDecision, RouterMessage, RouterTool } from './types.ts';
 
 export type { ToolIndex } from './rank-tools.ts';
-export type { JsonSchema, RouterArguments, RouterDecision, RouterMessage, RouterTool } from './types.ts';
+export type { RouterDecision, RouterMessage, RouterTool } from './types.ts';
 
 /** What the router decides on. */
 export type RouterInput = {
   readonly messages: readonly RouterMessage[];
-  /** The tools on offer, or the index prepared of them once with `prepareTools`. */
+  /** The tools on offer (their index is kept for the next call), or an index made of them with `prepareTools`. */
   readonly tools: readonly RouterTool[] | ToolIndex;
   readonly now: Temporal.Instant;
   /** IANA time zone in which dates are meant. */
@@ -24,6 +24,9 @@ export type RouterInput = {
 
 /** Turns of the conversation before these are not read. */
 const MAX_TURNS = 40;
+/** Tool lists whose index is kept between calls, and the longest JSON of one that is worth it. */
+const MAX_INDEXES = 64;
+const MAX_KEY_CHARS = 500_000;
 /** Tool results shown in one answer. */
 const MAX_RESULTS = 20;
 
@@ -33,7 +36,7 @@ const MAX_RESULTS = 20;
  * Throws a `RangeError` when the time zone is unknown.
  */
 export function routeMessage(input: RouterInput): RouterDecision {
-  const index = 'postings' in input.tools ? input.tools : createToolIndex(input.tools);
+  const index = 'postings' in input.tools ? input.tools : indexOf(input.tools);
   const turns = input.messages.slice(-MAX_TURNS);
   const language = languageOf(turns, input.instructions);
   const messages = ROUTER_MESSAGES[language];
@@ -51,7 +54,7 @@ export function routeMessage(input: RouterInput): RouterDecision {
   const now = input.now.toZonedDateTimeISO(input.timeZone);
   let pending: Pending | undefined;
   let decision: RouterDecision = { kind: 'none', text: messages.noTool };
-  for (const turn of turns) {
+  for (const turn of turns.slice(beginOfExchange(turns))) {
     if (turn.role === 'assistant')
       pending = pending !== undefined && turn.content.trim() === pending.text ? pending : undefined;
     if (turn.role !== 'user') continue;
@@ -76,4 +79,37 @@ function languageOf(turns: readonly RouterMessage[], instructions: string | unde
     if (language !== undefined) return language;
   }
   return detectLanguage(instructions ?? '') ?? 'en';
+}
+
+/** Indexes by the text of their tools, the latest used last: a list costs tens of milliseconds to prepare and comes with every call of its agent. */
+const indexes = new Map<string, ToolIndex>();
+
+function indexOf(tools: readonly RouterTool[]): ToolIndex {
+  const key = JSON.stringify(tools);
+  const index = indexes.get(key) ?? createToolIndex(tools);
+  indexes.delete(key);
+  if (key.length <= MAX_KEY_CHARS) indexes.set(key, index);
+  for (const oldest of indexes.keys()) {
+    if (indexes.size <= MAX_INDEXES) break;
+    indexes.delete(oldest);
+  }
+  return index;
+}
+
+/** Where the exchange that the last message belongs to begins: after the last assistant turn that is none of our questions, at the last user turn otherwise. */
+function beginOfExchange(turns: readonly RouterMessage[]): number {
+  const last = turns.findLastIndex((turn) => turn.role === 'user');
+  let begin = last;
+  while (
+    begin >= 2 &&
+    turns[begin - 1]?.role === 'assistant' &&
+    isAsk(turns[begin - 1]?.content ?? '') &&
+    turns[begin - 2]?.role === 'user'
+  )
+    begin -= 2;
+  return Math.max(0, begin);
+}
+
+function isAsk(text: string): boolean {
+  return Object.values(ROUTER_MESSAGES).some(({ ask }) => text.trimStart().startsWith(ask.slice(0, ask.indexOf('{'))));
 }

@@ -1,20 +1,26 @@
-import { actionKind, findConcepts } from './concepts.ts';
+import { type ConceptKind, conceptsOf, findConcepts, isAction, kindOf } from './concepts.ts';
 import { describeSlots, type Slot } from './describe-slots.ts';
 import type { ReadMessage } from './read-message.ts';
+import { isRequestStem } from './request-words.ts';
 import { isStopWord } from './stop-words.ts';
-import { firstTokenFrom, splitIdentifier, type Token, tokenize } from './tokenize.ts';
+import { firstTokenFrom, splitIdentifier, stem, type Token, tokenize } from './tokenize.ts';
 import { overlaps, type RouterTool, type Span } from './types.ts';
 
 /** A tool with what ranking and filling need of it, computed once per tool list. */
 export type ToolEntry = {
   readonly tool: RouterTool;
+  /** The tool's and its parameters' texts, the beginning of each. */
+  readonly about: string;
   readonly slots: readonly Slot[];
   /** Stems of the words in the tool's name and description: they name the request, not its arguments. */
   readonly vocabulary: ReadonlySet<string>;
   readonly concepts: ReadonlySet<number>;
-  readonly nameTerms: ReadonlySet<string>;
-  /** What the tool does, by its name alone. */
+  /** The verbs the tool's name begins with, and those of them that change something. */
+  readonly nameVerbs: readonly number[];
   readonly nameActions: ReadonlySet<number>;
+  /** Terms for what the tool is about, not what it does: of its name, and of its name and description. */
+  readonly nameThings: ReadonlySet<string>;
+  readonly headThings: ReadonlySet<string>;
 };
 
 /** A tool list prepared for ranking; make one with `createToolIndex` and keep it as long as the list is the same. */
@@ -28,7 +34,12 @@ export type RankedTool = {
   readonly entry: ToolEntry;
   readonly score: number;
   /** Weight of the message terms the tool holds, by the tokens they come from. */
-  readonly matched: readonly { readonly key: string; readonly span: Span; readonly weight: number }[];
+  readonly matched: readonly {
+    readonly key: string;
+    readonly span: Span;
+    readonly weight: number;
+    readonly rare: boolean;
+  }[];
 };
 
 type Term = { readonly key: string; readonly span: Span; readonly weight: number };
@@ -37,51 +48,63 @@ const FIELD_WEIGHTS = { name: 2.5, description: 1.4, parameter: 0.8, hint: 0.4, 
 const CONCEPT_WEIGHT = 0.7;
 const SINGLE_CHARACTER_WEIGHT = 0.35;
 const QUOTED_WEIGHT = 0.15;
+const LIGHT_WEIGHT = 0.7;
+const NOUN_WEIGHT = 0.3;
 /** BM25's saturation and length normalisation (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009). */
 const K1 = 1.2;
 const B = 0.4;
 /** Tools that are imagined beside the list, so that the weights of a word mean the same for one tool as for thirty. */
 const BACKGROUND_TOOLS = 20;
 const MAX_DESCRIPTION_CHARS = 2_000;
+/** A word that at most this share of the tools has tells them apart. */
+const RARE_SHARE = 0.15;
 const MAX_QUERY_TERMS = 400;
+const MAX_OPTIONS = 50;
 
 /** Prepares a tool list for ranking. Cost grows with the text of the schemas, so callers cache the answer per list. */
 export function createToolIndex(tools: readonly RouterTool[]): ToolIndex {
   const entries: ToolEntry[] = [];
   const documents: Map<string, number>[] = [];
   for (const tool of tools) {
-    const slots = describeSlots(tool.inputSchema);
     const name = splitIdentifier(tool.name).join(' ');
-    const heading = tokenize(`${name}. ${tool.description.slice(0, MAX_DESCRIPTION_CHARS)}`);
+    const description = tokenize(tool.description.slice(0, MAX_DESCRIPTION_CHARS));
+    const heading = [...tokenize(name), ...description];
+    const vocabulary = new Set(heading.filter((token) => token.kind !== 'mark').map((token) => token.stem));
+    const slots = describeSlots(tool.inputSchema, vocabulary);
+    const nameTerms = termsOf(tokenize(name), true);
+    const headTerms = [...nameTerms, ...termsOf(description, true)];
     const weights = new Map<string, number>();
-    addTerms(weights, termsOf(tokenize(name), true), FIELD_WEIGHTS.name);
-    addTerms(
-      weights,
-      termsOf(tokenize(tool.description.slice(0, MAX_DESCRIPTION_CHARS)), true),
-      FIELD_WEIGHTS.description,
-    );
+    addTerms(weights, nameTerms, FIELD_WEIGHTS.name);
+    addTerms(weights, termsOf(description, true), FIELD_WEIGHTS.description);
     for (const slot of slots) {
       addTerms(weights, termsOf(tokenize(splitIdentifier(slot.name).join(' ')), true), FIELD_WEIGHTS.parameter);
       addTerms(weights, termsOf(tokenize(slot.description.slice(0, 400)), true), FIELD_WEIGHTS.hint);
-      for (const option of slot.options.slice(0, 50))
+      for (const option of slot.options.slice(0, MAX_OPTIONS)) {
         addTerms(
           weights,
           termsOf(tokenize(splitIdentifier(String(option.value)).join(' ')), true),
           FIELD_WEIGHTS.option,
         );
+        for (const phrase of option.phrases)
+          addTerms(
+            weights,
+            termsOf(tokenize(phrase.join(/\p{Script=Han}/u.test(phrase[0] ?? '') ? '' : ' ')), true),
+            FIELD_WEIGHTS.option,
+          );
+      }
     }
     documents.push(weights);
+    const nameVerbs = nameVerbsOf(name);
     entries.push({
       tool,
+      about: [name, tool.description.slice(0, 500), ...slots.map((slot) => slot.description.slice(0, 200))].join(' '),
       slots,
-      vocabulary: new Set(heading.filter((token) => token.kind !== 'mark').map((token) => token.stem)),
-      concepts: new Set(findConcepts(heading).map((hit) => hit.concept)),
-      nameActions: new Set(
-        findConcepts(tokenize(name))
-          .map((hit) => hit.concept)
-          .filter((concept) => isDoing(concept)),
-      ),
-      nameTerms: new Set(termsOf(tokenize(name), true).map((term) => term.key)),
+      vocabulary,
+      concepts: new Set([...findConcepts(tokenize(name)), ...findConcepts(description)].map((hit) => hit.concept)),
+      nameVerbs,
+      nameActions: new Set(nameVerbs.filter(isDoing)),
+      nameThings: new Set(nameTerms.map((term) => term.key).filter(isThing)),
+      headThings: new Set(headTerms.map((term) => term.key).filter(isThing)),
     });
   }
   return { entries, postings: weigh(documents) };
@@ -89,12 +112,17 @@ export function createToolIndex(tools: readonly RouterTool[]): ToolIndex {
 
 /** The tools that share words with a message, best first, by BM25 over words, CJK bigrams and concepts. */
 export function rankTools(index: ToolIndex, message: ReadMessage): RankedTool[] {
-  const scores = new Map<number, { score: number; matched: { key: string; span: Span; weight: number }[] }>();
+  const scores = new Map<
+    number,
+    { score: number; matched: { key: string; span: Span; weight: number; rare: boolean }[] }
+  >();
   for (const term of queryTerms(message)) {
-    for (const { entry, weight } of index.postings.get(term.key) ?? []) {
+    const postings = index.postings.get(term.key) ?? [];
+    const rare = postings.length <= Math.max(2, RARE_SHARE * index.entries.length);
+    for (const { entry, weight } of postings) {
       const known = scores.get(entry) ?? { score: 0, matched: [] };
       known.score += weight * term.weight;
-      known.matched.push({ key: term.key, span: term.span, weight: weight * term.weight });
+      known.matched.push({ key: term.key, span: term.span, weight: weight * term.weight, rare });
       scores.set(entry, known);
     }
   }
@@ -106,14 +134,32 @@ export function rankTools(index: ToolIndex, message: ReadMessage): RankedTool[] 
 /** The message's terms, each once, quoted text and addresses weighing little. */
 function queryTerms(message: ReadMessage): Term[] {
   const terms = new Map<string, Term>();
-  const aside = [...message.entities, ...message.temporals(false).dates];
+  const aside = [
+    ...message.entities,
+    ...message.temporals(false).dates,
+    ...message.numbers.filter((number) => number.unit !== undefined),
+  ];
   for (const term of termsOf(message.tokens, false).slice(0, MAX_QUERY_TERMS)) {
-    const place = aside.some((span) => overlaps(span, term.span)) ? QUOTED_WEIGHT : earliness(message, term.span);
+    const place = aside.some((span) => overlaps(span, term.span))
+      ? QUOTED_WEIGHT
+      : earliness(message, term.span) * (isLight(term.key) ? LIGHT_WEIGHT : isNoun(message, term) ? NOUN_WEIGHT : 1);
     const weighed = { ...term, weight: term.weight * place };
     const known = terms.get(term.key);
     if (known === undefined || known.weight < weighed.weight) terms.set(term.key, weighed);
   }
   return [...terms.values()];
+}
+
+/** `get`, `find` and `make` are said of anything. */
+function isLight(key: string): boolean {
+  const meanings = key.startsWith('~') ? [Number(key.slice(1))] : conceptsOf(key);
+  return meanings.length > 0 && meanings.every((concept) => LIGHT.has(kindOf(concept)));
+}
+
+/** `an update on my order` asks for nothing to be updated. */
+function isNoun(message: ReadMessage, term: Term): boolean {
+  const before = message.tokens[firstTokenFrom(message.tokens, term.span.start) - 1];
+  return before !== undefined && /^an?$/.test(before.lower) && !isThing(term.key);
 }
 
 /** A request says what it wants first and its details after: words past the first dozen weigh half. */
@@ -130,6 +176,10 @@ function termsOf(tokens: readonly Token[], ofTool: boolean): Term[] {
     const span = { start: token.start, end: token.end };
     if (token.kind === 'word') {
       terms.push({ key: token.stem, span, weight: 1 });
+      const following = tokens[i + 1];
+      // `time sheet` in a tool is met by `timesheet` in a message.
+      if (ofTool && following?.kind === 'word')
+        terms.push({ key: stem(token.lower + following.lower), span, weight: 1 });
       continue;
     }
     const chars = [...token.text];
@@ -174,8 +224,30 @@ function weigh(documents: readonly ReadonlyMap<string, number>[]): Map<string, {
   return postings;
 }
 
+/** The verbs a tool's name begins with (`cancel_meeting`); a noun such as `shipping` further on is none. */
+function nameVerbsOf(name: string): number[] {
+  return findConcepts(tokenize(name))
+    .filter((hit) => hit.start === 0 && isAction(hit.concept))
+    .map((hit) => hit.concept);
+}
+
 /** An action that changes something, which a message names when it wants it. */
 function isDoing(concept: number): boolean {
-  const kind = actionKind(concept);
-  return kind !== undefined && kind !== 'reading';
+  return DOING.has(kindOf(concept));
 }
+
+/** A term for what is wanted rather than how: a thing, or an action that is its own subject. */
+function isThing(key: string): boolean {
+  const meanings = key.startsWith('~') ? [Number(key.slice(1))] : conceptsOf(key);
+  return (meanings.length === 0 && !isRequestStem(key)) || meanings.some((concept) => SUBJECTS.has(kindOf(concept)));
+}
+
+const DOING: ReadonlySet<ConceptKind> = new Set<ConceptKind>([
+  'distinct',
+  'peculiar',
+  'specific',
+  'changing',
+  'making',
+]);
+const LIGHT: ReadonlySet<ConceptKind> = new Set<ConceptKind>(['reading', 'viewing']);
+const SUBJECTS: ReadonlySet<ConceptKind> = new Set<ConceptKind>(['thing', 'peculiar', 'specific', 'answering']);

@@ -30,6 +30,7 @@ export type DateSpan = Span & {
 export type Temporals = { readonly dates: readonly DateSpan[]; readonly durations: readonly DurationSpan[] };
 
 const PART_OF_DAY = /^(?:上午|早上|下午|晚上|夜晚?|中午|凌晨|morning|afternoon|evening|night)$/i;
+const ORDINAL_DAY = /^(?:last|first|next|past|this) days?$/i;
 const WORDS_LIKE_DATES = /^(?:may|march|mar|sun|sat|wed|second)$/;
 const DATE_LEAD = /(?:^|\s)(?:in|on|for|since|by|until|till|of|from|to|next|this|last|before|after)\s+$/i;
 const TIME_JOIN = /^[\s,，的]*(?:(?:at|on|around|by|from|@)\s+)?$/i;
@@ -100,6 +101,7 @@ function fromChrono(result: ParsedResult, text: string, clock: Today, past: bool
   const word = result.text;
   if (
     PART_OF_DAY.test(word) ||
+    ORDINAL_DAY.test(word) ||
     (WORDS_LIKE_DATES.test(word) && !DATE_LEAD.test(text.slice(Math.max(0, start - 10), start)))
   )
     return [];

@@ -1,4 +1,4 @@
-import { actionKind, type ConceptHit, findConcepts } from './concepts.ts';
+import { type ConceptHit, type ConceptKind, findConcepts, isAction, kindOf } from './concepts.ts';
 import { type DateSpan, readTemporals, type Temporals } from './read-dates.ts';
 import { type Entity, readEntities } from './read-entities.ts';
 import { type NumberSpan, readNumbers } from './read-numbers.ts';
@@ -61,16 +61,21 @@ function findActions(
   entities: readonly Entity[],
 ): ConceptHit[] {
   return concepts.filter((hit) => {
-    const kind = actionKind(hit.concept);
-    if (kind === undefined || kind === 'reading' || entities.some((entity) => overlaps(entity, hit))) return false;
+    if (
+      !isAction(hit.concept) ||
+      READING_KINDS.has(kindOf(hit.concept)) ||
+      entities.some((entity) => overlaps(entity, hit))
+    )
+      return false;
     const at = firstTokenFrom(tokens, hit.start);
     const before = tokens[at - 1];
-    return (
-      tokens[at]?.kind === 'cjk' || before === undefined || before.kind === 'mark' || BEFORE_VERBS.has(before.lower)
-    );
+    // 我买的那只股票 tells which one, not what to do.
+    if (tokens[at]?.kind === 'cjk') return tokens.find((token) => token.start === hit.end)?.text !== '的';
+    return before === undefined || before.kind === 'mark' || BEFORE_VERBS.has(before.lower);
   });
 }
 
+const READING_KINDS: ReadonlySet<ConceptKind> = new Set<ConceptKind>(['reading', 'viewing']);
 const BEFORE_VERBS: ReadonlySet<string> = new Set(
   'please to you and or then just can could me also i we need want kindly hi hello hey be get been let us would should must gets got now don’t cannot help they it'.split(
     ' ',

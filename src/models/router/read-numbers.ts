@@ -84,7 +84,13 @@ export function readNumbers(text: string, blocked: readonly Span[]): NumberSpan[
     if (read === undefined) continue;
     const number = withSurroundings(text, read);
     const article = number.unit === undefined && /^an?$/i.test(text.slice(read.start, read.end));
-    if (!article) found.push({ ...number, digits: { start: read.start, end: read.end } });
+    // 三亚, 万科: a single numeral right before another character is more often part of a name.
+    const partOfName =
+      number.unit === undefined &&
+      raw.length === 1 &&
+      /^\p{Script=Han}{2}/u.test(text.slice(read.start, read.start + 2));
+    if (!article)
+      found.push({ ...number, weak: number.weak || partOfName, digits: { start: read.start, end: read.end } });
   }
   return joinHalves(text, found);
 }

@@ -6,10 +6,10 @@ export function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
   for (let hops = 0; hops < 5; hops++) {
     const ref = current['$ref'];
     if (typeof ref === 'string') {
-      if (!ref.startsWith('#/')) return current;
+      if (ref !== '#' && !ref.startsWith('#/')) return current;
       const target = ref
-        .slice(2)
         .split('/')
+        .slice(1)
         .reduce<unknown>((node, key) => asObject(node)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], root);
       current = {
         ...(asObject(target) ?? {}),

@@ -33,21 +33,21 @@ const UNIT_WORDS: { readonly [unit: string]: string } = {
   floor: 'floor floors 楼 层',
   line: 'lines line 行',
   byte: 'GB MB KB TB',
-  item: 'items item pieces piece units unit copies copy pcs boxes box tickets ticket times results result entries records rows 件 张 份 台 本 盒 箱 瓶 条 只 套 支 双 部 包 次 杯 把 篇 条 颗 块 片 根 辆 幅 项 批 个',
+  item: 'items item pieces piece units unit copies copy pcs boxes box tickets ticket times results result entries records rows 件 张 份 台 本 盒 箱 瓶 条 只 套 支 双 部 包 次 杯 把 篇 颗 片 根 辆 幅 项 批 个',
 };
 
 const CURRENCY_WORDS: { readonly [code: string]: string } = {
   USD: 'us-dollars us-dollar dollars dollar bucks usd 美元 美金 美刀',
   CNY: 'yuan rmb cny renminbi 元人民币 块人民币 人民币 块钱 元钱 元 块',
   EUR: 'euros euro eur 欧元',
-  GBP: 'british-pounds pounds-sterling pounds pound gbp quid 英镑',
+  GBP: 'british-pounds british-pound pounds-sterling pounds pound gbp quid 英镑',
   JPY: 'japanese-yen yen jpy 日元 日币',
-  HKD: 'hong-kong-dollars hkd 港币 港元',
-  KRW: 'korean-won won krw 韩元',
-  AUD: 'australian-dollars aud 澳元',
-  CAD: 'canadian-dollars cad 加元',
+  HKD: 'hong-kong-dollars hong-kong-dollar hkd 港币 港元',
+  KRW: 'korean-won korean-won won krw 韩元',
+  AUD: 'australian-dollars australian-dollar aud 澳元',
+  CAD: 'canadian-dollars canadian-dollar cad 加元',
   CHF: 'swiss-francs francs chf 瑞士法郎',
-  SGD: 'singapore-dollars sgd 新加坡元 新币',
+  SGD: 'singapore-dollars singapore-dollar sgd 新加坡元 新币',
   INR: 'indian-rupees rupees inr 卢比',
 };
 
@@ -119,7 +119,7 @@ export function unitOfWord(word: string): Unit | undefined {
 /** The ISO 4217 code a word names: a code in capitals, or the name of a currency in any case. */
 export function currencyOfWord(word: string): string | undefined {
   if (/^[A-Z]{3}$/.test(word)) return CURRENCY_WORDS[word] === undefined ? (word === 'RMB' ? 'CNY' : undefined) : word;
-  const lower = word.toLowerCase();
+  const lower = word.toLowerCase().replaceAll(' ', '-');
   return lower.length < 2 || lower === 'won' ? undefined : currencyByWord.get(lower);
 }
 
@@ -127,6 +127,21 @@ export function currencyOfWord(word: string): string | undefined {
 export function secondsOf(unit: Unit | undefined): number | undefined {
   return SECONDS[unit ?? ''];
 }
+
+/** The value in another unit of the same metric dimension (700 g are 0.7 kg); `undefined` where the units are of different ones. */
+export function convertMetric(value: number, from: Unit, to: Unit): number | undefined {
+  const [a, b] = [METRIC[from], METRIC[to]];
+  if (a === undefined || b === undefined || a[0] !== b[0]) return undefined;
+  return Number(((value * a[1]) / b[1]).toPrecision(12));
+}
+
+const METRIC: { readonly [unit: string]: readonly [dimension: string, factor: number] } = {
+  gram: ['mass', 1],
+  kilogram: ['mass', 1_000],
+  centimeter: ['length', 1],
+  meter: ['length', 100],
+  kilometer: ['length', 100_000],
+};
 
 const SECONDS: { readonly [unit: string]: number } = { second: 1, minute: 60, hour: 3_600, day: 86_400, week: 604_800 };
 

@@ -5,6 +5,8 @@ const MAX_LINES = 200;
 const MAX_LINE_CHARS = 500;
 const MAX_DEPTH = 6;
 const INLINE_CHARS = 100;
+/** Stands for what lies deeper than is shown. */
+const DEEPER = '…';
 
 /** Shows a tool's result as it came: text as text, JSON as compact lines, MCP content by its text parts. No words are added but the catalogue's. */
 export function renderResult(content: string, messages: RouterMessages): string {
@@ -60,7 +62,7 @@ function renderLines(value: unknown, messages: RouterMessages, depth: number): s
   return entries.flatMap(([key, item]) => {
     const lead = Array.isArray(value) ? `${indent}-` : `${indent}${key}:`;
     const inline = renderInline(item, messages);
-    if (inline !== undefined || depth >= MAX_DEPTH) return [`${lead} ${inline ?? JSON.stringify(item)}`];
+    if (inline !== undefined || depth >= MAX_DEPTH) return [`${lead} ${inline ?? DEEPER}`];
     const inner = renderLines(item, messages, depth + 1);
     if (!Array.isArray(value)) return [lead, ...inner];
     return [`${lead} ${(inner[0] ?? '').trimStart()}`, ...inner.slice(1)];

@@ -4,6 +4,7 @@ export type Role =
   | 'creator'
   | 'place'
   | 'address'
+  | 'organization'
   | 'origin'
   | 'destination'
   | 'title'
@@ -31,6 +32,7 @@ const NAMES: readonly (readonly [Role, RegExp])[] = [
     'place',
     /^(?:city|location|place|venue|country|region|area|site|office|store|warehouse|building|town|hotel|restaurant|room|station|where|neighborhood|district)$/,
   ],
+  ['organization', /^(?:company|organi[sz]ation|employer|firm)$/],
   ['address', /^(?:address|street)$/],
   ['reason', /^(?:reason|cause|justification|purpose|why)$/],
   [
@@ -38,13 +40,13 @@ const NAMES: readonly (readonly [Role, RegExp])[] = [
     /^(?:body|message|content|contents|text|notes?|description|comments?|details|detail|reply|memo|remarks?|feedback|instructions|problem)$/,
   ],
   ['task', /^(?:task|todo|reminder|action|what)$/],
-  ['topic', /^(?:query|q|keywords?|search|term|terms|topic|question|subject|about|theme|phrase)$/],
+  ['topic', /^(?:query|q|keywords?|search|term|terms|topic|question|about|theme|phrase)$/],
   ['language', /^(?:language|lang|locale)$/],
   ['symbol', /^(?:symbol|ticker)$/],
   ['item', /^(?:item|items|product|products|ingredients?|dish|food|song|track|movie|book|device|asset|sku|goods)$/],
   [
     'title',
-    /^(?:title|name|label|heading|headline|summary|tags?|category|project|department|team|company|vendor|supplier|channel|folder|group|campaign|plan|service|course|playlist|list)$/,
+    /^(?:title|subject|name|label|heading|headline|summary|tags?|category|project|department|team|vendor|supplier|channel|folder|group|campaign|plan|service|course|playlist|list)$/,
   ],
 ];
 const HINTS: readonly (readonly [Role, RegExp])[] = [

@@ -20,9 +20,11 @@ const TABLE: { readonly [role in Role]: string } = {
     3 name in|at|near|around|在|到|去|飞往|前往|寄到|送到|发到|运到|发往|寄往|运往
     2 name to|for|visit|from
     1 name of|about|on|查询|查|查一下|查看`,
+  organization: `4 name works for|working for|works at|working at|employed by|company is|company called|公司是|公司叫|公司为|来自|供职于|就职于|任职于|在职于
+    3 name from|at|公司
+    1 name of|with|在`,
   address: `5 rest new address is|new address|address is|address to|改成|改为|改到|更改为|换成|更新为|送到|寄到|地址是|地址为|新地址是|新地址
-    3 rest to|at|地址|到
-    1 rest is|为`,
+    3 rest to|at|到`,
   origin: `4 name from|leaving|departing|departing from|out of|starting at|从|自|由
     1 name leave|depart`,
   destination: `4 name fly to|ship to|shipping to|send to|寄到|寄往|送到|送往|发到|发往|运到|运往|going to|travel to|trip to|drive to|飞往|前往|开往|去往
@@ -30,12 +32,13 @@ const TABLE: { readonly [role in Role]: string } = {
     1 name for|in`,
   title: `5 phrase called|named|titled|entitled|name it|call it|with the title|with title|with the name|with subject|with the subject|叫做|名叫|名为|名称为|名称是|名字叫|名字是|标题为|标题是|标题叫|题为|命名为|主题为|主题是|取名|叫|改名为|重命名为
     3 phrase title|subject|labeled|tagged|标题|主题|名称
-    1 phrase for|to|about|on`,
+    3 phrase about|regarding|concerning|关于|有关
+    1 phrase for|on`,
   topic: `4 phrase about|regarding|concerning|related to|mentioning|containing|matching|with subject|with the subject|关于|有关|主题是|主题为|关键词是|关键词为|关键词|关键字
     3 phrase search for|searching for|search|look for|looking for|look up|find|find me|搜索|搜一下|搜|查找|检索|寻找|找一下|找找|找
     2 phrase for|on|query|查一下|查询|查`,
-  body: `5 rest saying|that says|which says|with the message|with message|with the text|with the body|with body|with content|with the content|内容是|内容为|内容写|正文是|正文为|正文写|消息是|告诉他|告诉她|告诉他们|告诉大家|说明是|备注是|备注为|描述是|描述为|问题是|留言说|评论说|回复说
-    4 rest body|content|message is|note that|know that|them that|him that|her that|comment that|正文|内容|备注|描述|留言|说
+  body: `5 rest tell her|tell him|tell them|let her know|let him know|let them know|telling them|saying|that says|which says|with the message|with message|with the text|with the body|with body|with content|with the content|内容是|内容为|内容写|正文是|正文为|正文写|消息是|告诉他|告诉她|告诉他们|告诉大家|说明是|备注是|备注为|描述是|描述为|问题是|留言说|评论说|回复说
+    4 rest 告诉|body|content|message is|note that|know that|them that|him that|her that|comment that|正文|内容|备注|描述|留言|说
     2 rest that|say|says|tell|note|comment|message|description|记录|记下|记一下|写
     1 rest about|on|关于`,
   reason: `4 phrase because of|because|due to|reason is|the reason is|the reason being|reason|citing|on account of|因为|由于|原因是|原因为|理由是|理由为|事由是|事由为|原因|理由|事由

@@ -91,8 +91,8 @@ export function stem(word: string): string {
   if (root.endsWith('ies')) root = `${root.slice(0, -3)}y`;
   else if (/(?:sses|shes|ches|xes|zes)$/.test(root)) root = root.slice(0, -2);
   else if (root.endsWith('s') && !/(?:ss|us|is)$/.test(root)) root = root.slice(0, -1);
-  if (root.length > 5 && root.endsWith('ing')) root = undouble(root.slice(0, -3));
-  else if (root.length > 4 && root.endsWith('ed') && !root.endsWith('eed')) root = undouble(root.slice(0, -2));
+  if (root.length > 5 && root.endsWith('ing')) root = restore(root.slice(0, -3));
+  else if (root.length > 4 && root.endsWith('ed') && !root.endsWith('eed')) root = restore(root.slice(0, -2));
   if (root.length >= 8 && root.endsWith('er')) root = root.slice(0, -2);
   if (root.length >= 9 && root.endsWith('ation')) return root.slice(0, -5);
   if (root.length >= 7 && root.endsWith('ion')) root = root.slice(0, -3);
@@ -109,8 +109,9 @@ export function detectLanguage(text: string): Language | undefined {
   return han > latin ? 'zh-CN' : 'en';
 }
 
-function undouble(root: string): string {
-  return (root.length > 3 && /([bgmnprt])\1$/.test(root)) || (root.length > 4 && /(?:ll|dd)$/.test(root))
-    ? root.slice(0, -1)
-    : root;
+/** The end of a word before its suffix: `plann` is plan, and `hir` is hire. */
+function restore(root: string): string {
+  const doubled = (root.length > 3 && /([bgmnprt])\1$/.test(root)) || (root.length > 4 && /(?:ll|dd)$/.test(root));
+  if (doubled) return root.slice(0, -1);
+  return /^[^aeiou][aeiou][^aeiouwxy]$/.test(root) ? `${root}e` : root;
 }

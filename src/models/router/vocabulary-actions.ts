@@ -3,98 +3,134 @@
  * vocabulary of requests and business things, so that a message in one language can reach a tool described in the other.
  */
 
-/** What asks to be shown something: any tool that reads answers to these. */
-export const READING = `
-calculate compute calculator sum 计算 算一下 算 计算器
-translate translation do_you_say 翻译 译成 译为 怎么说
-convert conversion 换算 转换
-track trace 跟踪 追踪 到哪
-search find seek look_for look_up lookup 搜索 查找 搜一下 检索 寻找 找一下 找出 搜
-get show check view see display fetch retrieve query 查询 查看 查一下 查下 看看 看一下 获取 显示 查
-list all every 列出 列表 所有 全部 清单 有哪些
-`;
-
 /** What only a tool that says so can do: a tool without the word does not do it. */
 export const DISTINCT_ACTIONS = `
-delete remove erase 删除 删掉 删了 移除 去掉 清除
+log_in login sign_in log_out logout sign_out
+ban 拉黑 屏蔽
+buy purchase procure 购买 采购 买 下单
+increase decrease reduce lower 提高 降低
+sell 出售 卖掉
+shut 关
+stop end finish terminate 停止 结束 终止
+resolve close_ticket close 解决 关闭
+delete remove erase 删除 删掉 删了 移除 去掉 清除 注销 移出 踢出 删
 cancel revoke withdraw call_off 取消 撤销 撤回 退订
 return 退货 退回 归还
-pay payment 支付 付款 缴费 缴纳
-summarize summarise summary summarization 摘要 总结 概括
-play 播放 放一首 来一首
 approve approval 批准 审批 通过 同意
 reject decline deny 拒绝 驳回
-rent rental 租 租赁 租车
-share 分享 共享
 restart reboot 重启
-repair maintenance fix 维修 保养 报修 修理
-complaint complain 投诉
-print 打印
-scan 扫描
-phone call dial 电话 打电话 拨打 通话
 copy duplicate 复制
 relocate 搬 搬到
 merge combine 合并
 rename 重命名 改名
-recommend suggest 推荐 建议
-explain teach 解释 讲解
 merge_into 并入
 restore recover undo 恢复 还原
 archive 归档
 lock freeze 锁定 冻结
 `;
 
-/** What most tools that change something do. */
-export const GENERAL_ACTIONS = `
-create add new make insert 创建 新建 新增 添加 增加 建立 建个 建一个 加一个 加个
+/** The same, where the action is its own subject: who says `play` has said what the request is about. */
+export const DISTINCT_SUBJECTS = `
+fix_bug debug 调试
+pay_back repay 还款
+cook bake 煮 做饭
+draw paint 画
+sing 唱
+forward 转发
+reply comment 回复 评论
+deploy release rollout 部署 发布 上线
+upload 上传
+assign allocate delegate 分配 指派 分派 派给
+pay payment 支付 付款 缴费 缴纳
+summarize summarise summary summarization 摘要 总结 概括
+play 播放 放一首 来一首
+rent rental 租 租赁 租车
+share 分享 共享
+repair maintenance fix 维修 保养 报修 修理
+complaint complain 投诉
+print 打印
+scan 扫描
+call dial 打电话 拨打 通话
 `;
 
-/** Other things to be done, which tools also name by near words. */
-export const ACTIONS = `
-request apply 申请
-buy purchase procure 购买 采购 下单 买
-update change edit modify adjust 修改 更新 更改 编辑 调整 改成 改为 变更 改到 改一下
-send deliver 发送 发给 寄 发个 发一封 发一条 发
-book reserve reservation 预订 预定 预约 订一 订个 订
-schedule arrange plan 安排 排期
+/** Actions that are their own subject: who says `remind me` has said what the request is about. */
+export const SPECIFIC_ACTIONS = `
 remind reminder remember 提醒 提示 记得
-refund 退款 退钱
-transfer move remit 转账 汇款 转给 调拨 调货 转移 转
-reset 重置
-turn_on switch_on enable 打开 开启 启用
-turn_off switch_off disable 关闭 关掉 关上 停用 禁用
-assign allocate delegate 分配 指派 分派 派给
+refund 退款 退钱 退一下 退
+invite invitation 邀请
 subscribe subscription 订阅
-upload 上传
-download 下载
+ship dispatch 发货 出货
 export 导出
 import 导入
 join 加入 参加
-invite invitation 邀请
-start launch begin run execute 启动 开始 运行 执行
-stop end finish terminate 停止 结束 终止
-deploy release rollout 部署 发布 上线
 hire recruit 招聘 录用
-comment reply 评论 回复
-post publish 发布 发帖
-resolve 解决
-log record 记录 登记 录入
+`;
+
+/** The same for what is asked to be told rather than done. */
+export const ANSWERING = `
+convert conversion 换算 转换 换成 兑换成 worth 折合 相当于
+translate translation do_you_say 翻译 译成 译为 怎么说
+calculate compute calculator sum 计算 算一下 算 计算器
+`;
+
+/** What most tools that change something do, in words that stand for one another. */
+export const MAKING = `
+start launch begin run execute 启动 开始 运行 执行
+update change edit modify adjust 修改 更新 更改 编辑 调整 改成 改为 变更 改到 改一下
+create add new make insert 创建 新建 新增 添加 增加 建立 建个 建一个 加一个 加个
 book novel 图书 书
-ship dispatch 发货 出货
+book reserve reservation 预订 预定 预约 订一 订个 订
+schedule arrange plan 安排 排期
+request apply 申请
+post publish 发布 发帖
+log record 记录 登记 录入
 submit file raise report 提交 提 上报
 write compose draft 写 撰写
+`;
+
+/** What many tools do, yet each in its own way. */
+export const CHANGING = `
 upgrade downgrade switch 升级 降级 换成
-close shut 关
+reset 重置
+send deliver 发送 发给 寄 发个 发一封 发一条 发
+transfer move remit 转账 汇款 转给 调拨 调货 转移 转
+download 下载
+turn_on switch_on enable 打开 开启 启用
+turn_off switch_off disable 关闭 关掉 关上 停用 禁用
+`;
+
+/** What asks to be shown something: any tool that reads answers to these. */
+export const READING = `
+get fetch retrieve query 查询 查一下 查下 获取 查
+track trace 跟踪 追踪 到哪
+search find seek look_for look_up lookup 搜索 查找 搜一下 检索 寻找 找一下 找出 搜
+`;
+
+/** What asks to be shown what there is. */
+export const VIEWING = `
+show check view see display read 查看 看看 看一下 显示 读
+list all every 列出 列表 所有 全部 清单 有哪些
+`;
+
+/** What asks for talk, which no tool gives that does not say so. */
+export const TALKING = `
+define meaning stand_for 什么意思 什么是
+opinion you_think 你觉得 你认为
+recommend suggest 推荐 建议
+explain teach 解释 讲解
 `;
 
 /** What requests are about. */
 export const THINGS = `
+expense reimburse reimbursement 报销 费用 花销 spend spent 花了
+weather forecast rain rainy wind windy sunny snow umbrella cold warm hot 天气 预报 下雨 下雪 刮风 带伞 要带伞 多冷 多热 冷不冷 热不热
+phone telephone 电话 手机
+shop store mall buy purchase 商城 商店 店铺 购买 买
 meeting conference 会议 开会 会面 例会 个会 场会
-event calendar agenda 日历 日程 事件
+event calendar agenda schedule 日历 日程 事件
 activity 活动
 email mail e-mail 邮件 电子邮件 邮箱 电邮
 message text sms chat 消息 短信 信息 留言
-weather forecast rain sunny umbrella 天气 预报 下雨 下雪 带伞
 temperature degree 温度 气温 度
 flight fly plane airline 航班 机票 飞机 飞
 hotel accommodation lodging 酒店 宾馆 住宿 旅馆
@@ -108,7 +144,6 @@ order 订单
 package parcel shipment shipping delivery courier 包裹 快递 物流 配送 货物 运单 发货
 invoice 发票
 bill 账单
-expense reimburse reimbursement 报销 费用 花销
 leave vacation time_off day_off pto absence 请假 休假 假期 年假
 exchange_rate exchange currency forex 汇率 兑换 货币 外汇 换成
 stock share ticker 股票 股价
@@ -125,7 +160,7 @@ contact address_book 联系人 通讯录
 document file doc 文档 文件 资料
 report 报告 报表
 sales revenue turnover 销售 营收 收入 业绩 销售额
-product item goods merchandise 产品 商品 货品
+product item merchandise 产品 商品 货品
 cart basket 购物车
 news headline 新闻 资讯 头条
 music song track 音乐 歌曲 歌

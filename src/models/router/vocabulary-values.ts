@@ -136,7 +136,7 @@ technology tech 科技
 sports sport 体育
 health healthcare 健康 医疗
 travel trip 差旅 旅行 出差 旅游
-meal food 餐饮 餐费 吃饭 伙食
+meal food lunch dinner breakfast 餐饮 餐费 吃饭 伙食 午饭 午餐 晚饭 晚餐 早餐 早饭
 transport transportation commute taxi 交通 交通费 打车
 office_supplies stationery supplies 办公用品 文具
 lodging hotel accommodation 住宿

@@ -1,11 +1,12 @@
 import { isContent } from './capture-text.ts';
-import { actionKind } from './concepts.ts';
+import { compareActions, type Wanted } from './compare-actions.ts';
 import type { Slot, SlotForm } from './describe-slots.ts';
 import { isUsed } from './draft.ts';
 import { type Filling, fillArguments } from './fill-arguments.ts';
+import { hasShapeOf } from './fill-entities.ts';
 import { type RankedTool, rankTools, type ToolIndex } from './rank-tools.ts';
 import type { ReadMessage } from './read-message.ts';
-import { isQuestion, isStatement } from './request-words.ts';
+import { asksToSee, isQuestion, isStatement } from './request-words.ts';
 import type { Token } from './tokenize.ts';
 import { overlaps } from './types.ts';
 
@@ -16,14 +17,31 @@ export type Candidate = {
   readonly evidence: number;
   /** Share of the message's content words that the tool's words and the arguments take up. */
   readonly explained: number;
+  /** The same without what was given to a parameter only because nothing else explained it. */
+  readonly surely: number;
   readonly wanted: Wanted;
+  /** Weight of the words for what the tool is about, not what it does with it. */
+  readonly about: number;
+  /** Whether the message has a word for it that is in the tool's name, or that few tools have. */
+  readonly named: boolean;
+  /** What speaks for the tool, whatever is missing. */
+  readonly spoken: number;
   readonly score: number;
 };
 
-const LEAST_SCORE = 8;
+/** Below these a request is no tool's; set on the odd half of the acceptance corpus (router-corpus.test.ts) and on messages of our own. */
+const LEAST_SPOKEN = 7;
+const LEAST_TELLING = 5.5;
 const LEAST_EXPLAINED = 0.5;
+const MOSTLY_EXPLAINED = 0.75;
+/** How much the forms of the arguments must say where no word names the tool: by itself, with all arguments there, with nothing left unexplained. */
+const TELLING_EVIDENCE = 2.5;
+const SOME_EVIDENCE = 1.2;
+const LITTLE_EVIDENCE = 0.6;
+/** Share of the best score down to which another tool is still looked at. */
+const NEAR_BEST = 0.8;
 /** Tools below these by words alone are not filled, unless a form of argument speaks for them. */
-const CONTENDERS = 5;
+const CONTENDERS = 6;
 /** What a filled parameter says for its tool, by the rarity of its form. */
 const EVIDENCE: { readonly [form in SlotForm]?: number } = {
   expression: 4,
@@ -36,16 +54,27 @@ const EVIDENCE: { readonly [form in SlotForm]?: number } = {
   code: 0.6,
   number: 0.7,
   integer: 0.4,
-  enum: 0.6,
   date: 0.3,
   'date-time': 0.3,
   time: 0.3,
   duration: 0.5,
 };
 const MAX_EVIDENCE = 5;
-
+/** What each finding adds to a tool's BM25 score or takes from it. */
+const WEIGHT = {
+  explained: 4,
+  name: 0.3,
+  filled: 0.6,
+  missing: -1.5,
+  shared: 0.8,
+  other: -1.5,
+  distinct: -2.5,
+  unnamed: 6,
+  unnamedShare: 0.7,
+  unusedAmount: -1.5,
+};
 /** The tools that may be meant, best first: by shared words, by the arguments found and missing, and by what is to be done. */
-export function weighTools(index: ToolIndex, message: ReadMessage): Candidate[] {
+function weighTools(index: ToolIndex, message: ReadMessage): Candidate[] {
   const ranked = rankTools(index, message);
   const contenders = ranked.slice(0, CONTENDERS);
   // 12 * 8 names a calculator without a word: tools with such a parameter are tried on the form of the message alone.
@@ -60,8 +89,8 @@ function weigh(message: ReadMessage, ranked: RankedTool): Candidate {
   const { entry, matched } = ranked;
   const filling = fillArguments(message, entry);
   const { draft, missing, values } = filling;
-  const evidence = [...values.keys()].reduce(
-    (sum, slot) => sum + (slot.pattern !== undefined ? 3 : (EVIDENCE[slot.form] ?? 0)),
+  const evidence = [...values].reduce(
+    (sum, [slot, value]) => sum + evidenceOf(message, slot, value, draft.guessed.has(slot)),
     0,
   );
   const dates = message.temporals(false).dates;
@@ -70,51 +99,51 @@ function weigh(message: ReadMessage, ranked: RankedTool): Candidate {
   const content = message.tokens.filter(
     (token) => token.kind !== 'mark' && !isDate(token) && (isContent(draft, token) || isMatched(token)),
   );
-  const known = content.filter((token) => isMatched(token) || isUsed(draft, token));
-  const explained = content.length === 0 ? 1 : known.length / content.length;
-  const wanted = compareActions(message, filling);
+  const share = (test: (token: Token) => boolean): number =>
+    content.length === 0 ? 1 : content.filter(test).length / content.length;
+  const explained = share((token) => isMatched(token) || isUsed(draft, token));
+  const surely = share(
+    (token) => isMatched(token) || (isUsed(draft, token) && !draft.leftovers.some((span) => overlaps(span, token))),
+  );
+  const wanted = compareActions(draft);
+  const sum = (keys: ReadonlySet<string>): number =>
+    matched.reduce((total, { key, weight }) => total + (keys.has(key) ? weight : 0), 0);
+  const about = sum(entry.headThings);
+  const named = matched.some(({ key, rare }) => entry.nameThings.has(key) || (rare && entry.headThings.has(key)));
+  const spoken = ranked.score + Math.min(evidence, MAX_EVIDENCE) + WEIGHT.explained * explained;
   const score =
-    ranked.score +
-    Math.min(evidence, MAX_EVIDENCE) +
-    4 * explained +
-    0.6 * values.size -
-    1.5 * missing.length +
-    0.8 * wanted.shared -
-    1.5 * wanted.other -
-    2.5 * wanted.distinct -
-    wanted.unsaid;
-  return { ranked, filling, evidence, explained, wanted, score };
+    spoken +
+    WEIGHT.name * sum(entry.nameThings) +
+    WEIGHT.filled * values.size +
+    WEIGHT.missing * missing.length +
+    WEIGHT.shared * wanted.shared +
+    WEIGHT.other * wanted.other +
+    WEIGHT.distinct * wanted.distinct -
+    wanted.unsaid -
+    (about > 0 || evidence >= 1 ? 0 : Math.max(WEIGHT.unnamed, WEIGHT.unnamedShare * ranked.score)) +
+    WEIGHT.unusedAmount * Math.min(2, unusedAmounts(message, filling));
+  return { ranked, filling, evidence, explained, surely, wanted, about, named, spoken, score };
 }
 
-/** What the message wants done, beside what the tool does. */
-type Wanted = {
-  /** Actions both name. */
-  readonly shared: number;
-  /** Actions only the message names, outside its arguments: those no near word stands for, and the others. */
-  readonly distinct: number;
-  readonly other: number;
-  /** How much it counts that the message does not say what the tool's name says it does. */
-  readonly unsaid: number;
-};
+/** Amounts the tool has no use for: 1,500 dollars are to be converted, not to be asked the rate of. */
+function unusedAmounts(message: ReadMessage, { draft }: Filling): number {
+  return message.numbers.filter(
+    (number) =>
+      !number.weak &&
+      number.unit !== undefined &&
+      !isUsed(draft, number.digits) &&
+      !message.entities.some((entity) => overlaps(entity, number)),
+  ).length;
+}
 
-function compareActions(message: ReadMessage, { draft }: Filling): Wanted {
-  const { entry } = draft;
-  const wanted = new Set(
-    message.actions.filter((hit) => entry.concepts.has(hit.concept) || !isUsed(draft, hit)).map((hit) => hit.concept),
-  );
-  const foreign = [...wanted].filter((action) => !entry.concepts.has(action));
-  const distinct = foreign.filter((action) => actionKind(action) === 'distinct').length;
-  const said = [...entry.nameActions].some((action) => message.concepts.some((hit) => hit.concept === action));
-  const drastic = [...entry.nameActions].every((action) => actionKind(action) === 'distinct');
-  const idle = said || entry.nameActions.size === 0;
-  const unsaid = idle ? 0 : drastic ? 2.5 : isQuestion(message.text) ? 2.3 : 0.8;
-  return {
-    shared: wanted.size - foreign.length,
-    distinct,
-    other:
-      wanted.size === foreign.length && !said ? foreign.filter((action) => actionKind(action) === 'other').length : 0,
-    unsaid,
-  };
+/** What a filled parameter says for its tool: more where its form is rare or the tool cannot do without it. */
+function evidenceOf(message: ReadMessage, slot: Slot, value: unknown, guessed: boolean): number {
+  if (slot.form === 'code' && hasShapeOf(slot, String(value))) return 3;
+  if (slot.pattern !== undefined) return 3;
+  if (slot.form === 'enum') return guessed ? 0.3 : slot.required ? 1 : 0.6;
+  if (slot.form === 'text')
+    return message.entities.some((entity) => entity.kind === 'quote' && entity.value === value) ? 0.4 : 0;
+  return EVIDENCE[slot.form] ?? 0;
 }
 
 function isTelling(slot: Slot): boolean {
@@ -123,30 +152,37 @@ function isTelling(slot: Slot): boolean {
   );
 }
 
-/** What is measured of a candidate to tell whether the request is the tool's at all. */
-export function measure(message: ReadMessage, best: Candidate) {
-  return {
-    words: best.ranked.score,
-    explained: best.explained,
-    evidence: best.evidence,
-    missing: best.filling.missing.length,
-    filled: best.filling.values.size,
-    distinct: best.wanted.distinct,
-    other: best.wanted.other,
-    unsaid: best.wanted.unsaid,
-    question: isQuestion(message.text) ? 1 : 0,
-    statement: isStatement(message) ? 1 : 0,
-    total: best.score,
-  };
+function saysVerb(message: ReadMessage, { ranked }: Candidate): boolean {
+  return message.concepts.some((hit) => ranked.entry.nameVerbs.includes(hit.concept));
 }
 
 /**
  * Tells whether the request is the candidate's: enough speaks for it, it does what is wanted, the message asks for anything at all,
  * and where arguments are missing most of what is said belongs to the tool.
  */
-export function isAccepted(message: ReadMessage, best: Candidate): boolean {
-  const { wanted, filling, explained, score } = best;
-  if (score < LEAST_SCORE || wanted.distinct > 0 || isStatement(message)) return false;
-  if (filling.missing.length === 0) return true;
-  return explained >= LEAST_EXPLAINED && !(wanted.unsaid > 0 && isQuestion(message.text));
+function isAccepted(message: ReadMessage, best: Candidate): boolean {
+  const { wanted, filling, explained, surely, spoken, evidence, named } = best;
+  if (
+    spoken < (evidence >= TELLING_EVIDENCE ? LEAST_TELLING : LEAST_SPOKEN) ||
+    wanted.distinct > 0 ||
+    isStatement(message)
+  )
+    return false;
+  const telling =
+    evidence >= TELLING_EVIDENCE ||
+    (evidence >= SOME_EVIDENCE && (filling.missing.length === 0 || wanted.shared > 0)) ||
+    (evidence >= 1 && filling.missing.length === 0 && filling.values.size >= 3 && surely >= MOSTLY_EXPLAINED) ||
+    (evidence >= LITTLE_EVIDENCE && filling.missing.length === 0 && saysVerb(message, best)) ||
+    (evidence >= LITTLE_EVIDENCE && surely === 1 && spoken >= 1.5 * LEAST_SPOKEN);
+  if (!named && !telling) return false;
+  if (wanted.unsaid > 0 && (isQuestion(message) || (filling.missing.length > 0 && asksToSee(message)))) return false;
+  if (filling.missing.length === 0) return wanted.other === 0 || explained >= MOSTLY_EXPLAINED;
+  return explained >= (wanted.other === 0 ? LEAST_EXPLAINED : MOSTLY_EXPLAINED);
+}
+
+/** The tool that is meant, with its arguments; `undefined` when none fits. A tool that only shares words gives way to one not far below that fits. */
+export function chooseTool(index: ToolIndex, message: ReadMessage): Candidate | undefined {
+  const candidates = weighTools(index, message);
+  const least = (candidates[0]?.score ?? 0) * NEAR_BEST;
+  return candidates.find((candidate) => candidate.score >= least && isAccepted(message, candidate));
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
-import { newId } from '#kernel/ids';
+import { newId, parseId } from '#kernel/ids';
 import { type Answer, startTestApp, type TestApp, type TestTenant } from '#test/app';
 
 let t: TestApp;
@@ -210,6 +210,58 @@ describe('errors', () => {
       400,
       expect.arrayContaining([expect.objectContaining({ pointer })]),
     ]);
+  });
+
+  test('an amount so large that no call could be priced', async () => {
+    const amount = '9'.repeat(20);
+    for (const [prices, pointer] of [
+      [[runs(amount)], '/prices/0/price/unit'],
+      [
+        [{ meter: 'a.b', price: { model: 'volume', tiers: [{ upTo: null, unit: '1', flat: amount }] } }],
+        '/prices/0/price/tiers/0/flat',
+      ],
+    ] as const) {
+      const answer = await operator('POST', '/v1/platform/plans', { name: 'Huge', currency: 'USD', prices });
+      expect([answer.status, answer.body['errors']]).toMatchObject([400, [{ pointer }]]);
+    }
+    const fee = await operator('POST', '/v1/platform/plans', {
+      name: 'Huge',
+      currency: 'USD',
+      prices: [],
+      recurringFee: amount,
+    });
+    expect(fee.status).toBe(400);
+  });
+
+  test('of plans that are made the default one at once, each that is answered with 201 is there', async () => {
+    const made = await Promise.all(
+      Array.from({ length: 8 }, (_, i) =>
+        operator('POST', '/v1/platform/plans', { name: `Default ${i}`, currency: 'SEK', prices: [], isDefault: true }),
+      ),
+    );
+    for (const { status, body } of made) {
+      expect([201, 409]).toContain(status);
+      if (status === 201) expect((await operator('GET', `/v1/platform/plans/${body['id']}`)).status).toBe(200);
+    }
+    expect(made.some(({ status }) => status === 201)).toBe(true);
+    const all = (await operator('GET', '/v1/platform/plans?limit=200')).body['data'] as unknown as Record<
+      string,
+      unknown
+    >[];
+    expect(all.filter((plan) => plan['currency'] === 'SEK' && plan['isDefault'] === true)).toHaveLength(1);
+  });
+
+  test('a tenant that is deleted as soon as it is made leaves no subscription', async () => {
+    const made = await operator('POST', '/v1/platform/tenants', { name: 'Short-lived' });
+    const path = `/v1/platform/tenants/${made.body['id']}`;
+    expect((await operator('DELETE', `${path}?graceDays=0`)).body).toMatchObject({ status: 'deleted' });
+    // Whoever comes after it has its plan: the log has been read that far.
+    const next = await t.tenant('Next');
+    await vi.waitFor(async () => expect((await t.call(next.key, 'GET', '/v1/plan')).status).toBe(200), 10_000);
+    const rows = await t.app.db.forPlatform((tx) =>
+      tx.query('SELECT 1 FROM subscriptions WHERE tenant_id = $1', [parseId('tenant', String(made.body['id']))]),
+    );
+    expect(rows).toEqual([]);
   });
 
   test('a currency that is none, a plan and a tenant that are none', async () => {

@@ -66,6 +66,7 @@ export function createBillingModule(deps: {
         handle: async ({ type, tenantId, occurredAt, demo, data = {} }) => {
           const cause: Cause = systemCause('billing');
           if (type === 'tenancy.tenant.deleted') {
+            await plans.forget(tenantId);
             if (demo === true) await billing.forgetDemo(tenantId);
           } else if (type === 'tenancy.tenant.created') {
             const { currency } = data['after'] as { currency: string };

@@ -4,7 +4,7 @@ import type { Doors, Tx } from '#kernel/database';
 import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
-import { notFound } from '#kernel/problem';
+import { problems as kernelProblems, notFound, Problem } from '#kernel/problem';
 import { platformTenantId } from '#tenancy';
 
 import { checkPlan, type PlanInput } from './check-plan.ts';
@@ -12,6 +12,7 @@ import { defaultPlanOf, firstPlans } from './default-plans.ts';
 import {
   defaultPlan,
   dropDefault,
+  eraseSubscriptions,
   insertFirstSubscription,
   insertPlan,
   insertPlanVersion,
@@ -56,7 +57,8 @@ export class PlanManager {
     const plan = this.#drafted(input);
     await this.#db.forPlatform(async (tx) => {
       if (plan.isDefault) await dropDefault(tx, plan.currency, plan.demo);
-      await insertPlan(tx, plan);
+      if (!(await insertPlan(tx, plan)))
+        throw new Problem(kernelProblems.conflict, { detail: 'Another plan became the default one at this moment.' });
       await this.#tellPlan(tx, 'created', plan, cause, { after: shownIn(plan) });
     });
     return plan;
@@ -145,6 +147,11 @@ export class PlanManager {
       if (!(await insertFirstSubscription(tx, row, this.#now()))) return;
       await this.#tellSubscription(tx, tenant.demo, { ...row, untilAt: null }, plan, undefined, cause);
     });
+  }
+
+  /** Forgets a tenant that was erased: also the plan it got after that, when it had just been made. */
+  forget(tenantId: string): Promise<void> {
+    return this.#db.forPlatform((tx) => eraseSubscriptions(tx, tenantId));
   }
 
   /** The id of the plan that new tenants of a currency get, made when there is none yet. */

@@ -8,6 +8,10 @@ const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null
 const strict = { additionalProperties: false };
 const text = Type.String();
 const decimal = Type.String({ pattern: DECIMAL_PATTERN });
+// Nine digits before the point and no fraction of a unit to divide by: the price of a call stays within what money can hold.
+const unitPattern = '^-?(0|[1-9][0-9]{0,8})(\\.[0-9]{1,12})?$';
+const perPattern = '^[1-9][0-9]{0,11}(\\.[0-9]{1,12})?$';
+const amountPattern = '^-?(0|[1-9][0-9]{0,11})(\\.[0-9]{1,12})?$';
 const words = Type.Record(text, text);
 const dimension = Type.String({ pattern: '^[a-z][a-zA-Z0-9_]{0,39}$' });
 const value = Type.String({ minLength: 1, maxLength: 200 });
@@ -15,10 +19,10 @@ const value = Type.String({ minLength: 1, maxLength: 200 });
 const tier = Type.Object(
   {
     upTo: nullable(decimal),
-    unit: decimal,
-    per: Type.Optional(decimal),
+    unit: Type.String({ pattern: unitPattern }),
+    per: Type.Optional(Type.String({ pattern: perPattern })),
     roundUp: Type.Optional(Type.Boolean()),
-    flat: Type.Optional(decimal),
+    flat: Type.Optional(Type.String({ pattern: amountPattern })),
   },
   strict,
 );
@@ -28,8 +32,8 @@ const price = Type.Object(
   {
     model: Type.Unsafe<Price['model']>({ type: 'string', enum: ['per_unit', 'package', 'graduated', 'volume'] }),
     included: Type.Optional(Type.String({ pattern: DECIMAL_PATTERN, description: 'Free units per month.' })),
-    unit: Type.Optional(Type.String({ pattern: DECIMAL_PATTERN, description: 'Of per_unit and package.' })),
-    per: Type.Optional(Type.String({ pattern: DECIMAL_PATTERN, description: 'Of package: `1000000` for tokens.' })),
+    unit: Type.Optional(Type.String({ pattern: unitPattern, description: 'Of per_unit and package.' })),
+    per: Type.Optional(Type.String({ pattern: perPattern, description: 'Of package: `1000000` for tokens.' })),
     roundUp: Type.Optional(Type.Boolean({ description: 'Of package: a begun package is a whole one.' })),
     tiers: Type.Optional(Type.Array(tier, { minItems: 1, maxItems: 50, description: 'Of graduated and volume.' })),
     flatAtZero: Type.Optional(Type.Boolean()),
@@ -62,7 +66,7 @@ export const changedPricesSchema = Type.Array(
 );
 const name = Type.String({ minLength: 1, maxLength: 120, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
 const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217.' });
-const recurringFee = nullable(Type.String({ pattern: DECIMAL_PATTERN, description: 'Per month, not prorated.' }));
+const recurringFee = nullable(Type.String({ pattern: amountPattern, description: 'Per month, not prorated.' }));
 const isDefault = Type.Boolean({ description: 'New tenants of its currency get it.' });
 
 /** What makes a plan. */

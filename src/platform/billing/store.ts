@@ -103,8 +103,9 @@ export async function writePlan(tx: Tx, plan: Pick<PlanRow, 'id' | 'version' | '
   ]);
 }
 
-/** Makes room for another default plan of a currency. */
+/** Makes room for another default plan of a currency; who else wants to waits until the transaction ends. */
 export async function dropDefault(tx: Tx, currency: string, demo: boolean): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(721654905, hashtext($1))', [currency]);
   await tx.execute('UPDATE plans SET is_default = false WHERE is_default AND currency = $1 AND demo = $2', [
     currency,
     demo,
@@ -151,6 +152,11 @@ export async function insertFirstSubscription(
   if ((await readSubscriptions(tx, row.tenantId)).length > 0) return false;
   await insertSubscriptions(tx, [{ ...row, untilAt: null }], now);
   return true;
+}
+
+/** Deletes a tenant's subscriptions. */
+export async function eraseSubscriptions(tx: Tx, tenantId: string): Promise<void> {
+  await tx.execute('DELETE FROM subscriptions WHERE tenant_id = $1', [tenantId]);
 }
 
 /** The subscriptions to a plan that are in force after an instant, locked. */

@@ -28,6 +28,15 @@ export function normalNetworks(networks: readonly string[]): string[] {
   });
 }
 
+/** Whether every one of some networks (in their normal form) lies in one of the list's. */
+export function isWithin(networks: readonly string[], list: AllowList): boolean {
+  return readAllowList(networks).every(([inner, innerBits]) =>
+    list.some(
+      ([outer, bits]) => outer.kind() === inner.kind() && bits <= innerBits && inner.match([outer, bits] as never),
+    ),
+  );
+}
+
 /** Whether an address lies in one of the networks. IPv4 inside IPv6 (`::ffff:192.0.2.1`) counts as IPv4. */
 export function isAllowed(list: AllowList, ip: string): boolean {
   if (!ipaddr.isValid(ip)) return false;

@@ -14,11 +14,12 @@ import { findCredential } from './key-store.ts';
 import type { LastUses } from './last-uses.ts';
 import { problems } from './problems.ts';
 import type { SessionManager } from './session-manager.ts';
+import { readUser } from './store.ts';
 import { touching } from './touching.ts';
 
 /** Finds out who calls: API key or session. Answers from memory; only what was made a moment ago elsewhere costs a look-up. */
 export class AuthenticationManager {
-  readonly #db: Pick<Doors, 'forService'>;
+  readonly #db: Pick<Doors, 'forService' | 'forTenant'>;
   readonly #snapshots: Snapshots;
   readonly #clock: Clock;
   readonly #format: KeyFormat;
@@ -29,7 +30,7 @@ export class AuthenticationManager {
   readonly #lookups = new Map<string, Promise<boolean>>();
 
   constructor(deps: {
-    db: Pick<Doors, 'forService'>;
+    db: Pick<Doors, 'forService' | 'forTenant'>;
     snapshots: Snapshots;
     clock: Clock;
     format: KeyFormat;
@@ -88,6 +89,22 @@ export class AuthenticationManager {
     return key !== undefined && !key.revoked && key.endsAtMs > this.#clock.now().epochMilliseconds;
   }
 
+  /**
+   * Who let something in earlier, with the rights of now: for what goes on acting for them, with or without their session. Undefined
+   * when the key has ended or the person was disabled or removed.
+   */
+  async present(principal: Principal): Promise<Principal | undefined> {
+    const { kind, id, tenantId } = principal;
+    if (kind === 'key') {
+      const key = this.#keys.get(id);
+      return key !== undefined && this.stillValid(principal) ? this.#asPrincipal(key) : undefined;
+    }
+    const user = await this.#db.forTenant(tenantId, (tx) => readUser(tx, tenantId, id));
+    return user?.status === 'active'
+      ? { ...principal, roles: this.#rbac.rolesOf(tenantId, 'user', id), name: user.name }
+      : undefined;
+  }
+
   #principalOf(key: HeldKey, ip: string): Principal {
     const now = this.#clock.now().epochMilliseconds;
     if (key.revoked) throw new Problem(problems.keyRevoked);
@@ -95,6 +112,10 @@ export class AuthenticationManager {
     if (key.allowList !== undefined && !isAllowed(key.allowList, ip))
       throw new Problem(problems.addressNotAllowed, { detail: `This key may not be used from ${ip}.` });
     this.#uses.touch(key.id, now);
+    return this.#asPrincipal(key);
+  }
+
+  #asPrincipal(key: HeldKey): Principal {
     return {
       kind: 'key',
       id: key.id,

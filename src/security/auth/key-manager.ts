@@ -5,13 +5,14 @@ import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
 import { invalidInput, notFound, Problem } from '#kernel/problem';
-import type { Judged, RBACManager } from '#security/rbac';
+import { type Cut, type Judged, type RBACManager, rbacProblems } from '#security/rbac';
 import { platformTenantId } from '#tenancy';
 
 import { normalNetworks } from './allow-list.ts';
 import type { KeyFormat } from './key-format.ts';
 import { insertKey, type KeyRow, readKey, readKeys, writeKey } from './key-store.ts';
 import { problems } from './problems.ts';
+import { beyondKey } from './within-key.ts';
 
 /** What a key can be made of. Absent or null: no restriction. `agents` are UUIDs; `expiresAt` is ISO 8601. */
 export type KeySettings = {
@@ -62,7 +63,7 @@ export class KeyManager {
     giver?: Giver,
   ): Promise<{ key: KeyRow; secret: string }> {
     const role = input.role ?? (tenantId === platformTenantId ? 'platform_operator' : 'developer');
-    this.#check(tenantId, input, role, giver);
+    await this.#check(tx, tenantId, input, role, giver);
     return this.#insert(tx, tenantId, input, role, null, cause);
   }
 
@@ -80,12 +81,14 @@ export class KeyManager {
     return pageOf(rows, options.limit, (row) => [row.id]);
   }
 
-  /** Changes a key's name, role and restrictions; the rights it ends with must be within the giver's. */
+  /** Changes a key's name, role and restrictions; the rights it has and those it ends with must be within the giver's. */
   updateKey(tenantId: string, id: string, change: Partial<KeySettings>, cause: Cause, giver: Giver): Promise<KeyRow> {
     return this.#change(tenantId, id, async (tx, before) => {
-      const role = change.role ?? (await this.#roleIn(tx, before));
+      const held = await this.#roleIn(tx, before);
+      const role = change.role ?? held;
       const after = { ...before, ...settingsOf(change, before) };
-      this.#check(tenantId, { ...after, ...change }, role, giver);
+      if (giver !== undefined) this.#rbac.requireWithin(giver, [held], cutOf(before));
+      await this.#check(tx, tenantId, after, role, giver);
       await writeKey(tx, after);
       if (change.role !== undefined)
         await this.#rbac.assignRole(tx, { tenantId, kind: 'key', id, name: after.name }, [role], cause);
@@ -107,7 +110,7 @@ export class KeyManager {
       const before = this.#live(found(await readKey(tx, tenantId, id, 'lock')));
       if (before.overlapUntil !== null) throw new Problem(problems.keyEnded, { detail: 'The key was rotated before.' });
       const role = await this.#roleIn(tx, before);
-      this.#check(tenantId, before, role, giver);
+      await this.#check(tx, tenantId, before, role, giver);
       const made = await this.#insert(tx, tenantId, before, role, id, cause);
       const until = now.add({ hours: overlapHours }).toString();
       const old = { ...before, ...(overlapHours === 0 ? { revokedAt: until } : { overlapUntil: until }) };
@@ -154,7 +157,13 @@ export class KeyManager {
     return key;
   }
 
-  #check(tenantId: string, settings: Partial<KeySettings>, role: string, giver: Giver): void {
+  async #check(
+    tx: Tx,
+    tenantId: string,
+    settings: Partial<KeySettings> & { mode?: KeyRow['mode'] },
+    role: string,
+    giver: Giver,
+  ): Promise<void> {
     this.#rbac.requireRoles(tenantId, [role], '/role');
     const { scopes, expiresAt } = settings;
     const known = new Set<string>(this.#rbac.vocabularyFor(tenantId).map((permission) => permission.name));
@@ -162,7 +171,12 @@ export class KeyManager {
     if (unknown >= 0) throw invalidInput(`/scopes/${unknown}`, 'is not a permission that keys can have');
     if (expiresAt != null && Date.parse(expiresAt) <= this.#clock.now().epochMilliseconds)
       throw invalidInput('/expiresAt', 'is in the past');
-    if (giver !== undefined) this.#rbac.requireWithin(giver, [role], scopes ?? undefined);
+    if (giver === undefined) return;
+    this.#rbac.requireWithin(giver, [role], cutOf(settings));
+    const own = giver.kind === 'key' && giver.id !== undefined ? await readKey(tx, tenantId, giver.id) : undefined;
+    const detail =
+      own && beyondKey(own, { ...settings, allowedIps: settings.allowedIps && normalNetworks(settings.allowedIps) });
+    if (detail !== undefined) throw new Problem(rbacProblems.beyondOwnRights, { detail });
   }
 
   async #insert(
@@ -235,6 +249,10 @@ function settingsOf(given: Partial<KeySettings>, before: Settable): Settable {
         : normalNetworks(given.allowedIps),
     expiresAt: given.expiresAt === undefined ? before.expiresAt : given.expiresAt,
   };
+}
+
+function cutOf({ scopes, agents, mode }: Partial<KeySettings> & { mode?: KeyRow['mode'] }): Cut {
+  return { scopes: scopes ?? undefined, agents: agents ?? undefined, mode: mode ?? 'live' };
 }
 
 function publicOf({ name, mode, shown, scopes, agents, allowedIps, expiresAt }: KeyRow) {

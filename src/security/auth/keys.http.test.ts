@@ -225,6 +225,56 @@ describe('security', () => {
     expect(rotate.statusCode).toBe(403);
   });
 
+  test('a key with a restriction gives none away: agents, test mode, expiry, addresses', async () => {
+    const [one, two] = ['018f0000-0000-7000-8000-00000000000a', '018f0000-0000-7000-8000-00000000000b'].map((id) =>
+      formatId('agent', id),
+    );
+    const soon = clock.now().add({ hours: 1 }).toString();
+    const later = clock.now().add({ hours: 2 }).toString();
+    for (const [restriction, narrower, wider] of [
+      [{ agents: [one] }, [{ agents: [one] }], [{}, { agents: [one, two] }, { agents: null }]],
+      [{ mode: 'test' }, [{ mode: 'test' }], [{}, { mode: 'live' }]],
+      [{ expiresAt: soon }, [{ expiresAt: soon }], [{}, { expiresAt: later }]],
+      [
+        { allowedIps: ['127.0.0.0/8'] },
+        [{ allowedIps: ['127.0.0.1', '127.1.0.0/16'] }],
+        [{}, { allowedIps: ['127.0.0.1', '10.0.0.0/8'] }, { allowedIps: ['0.0.0.0/0'] }],
+      ],
+    ] as const) {
+      const { id, key } = await create({ name: 'restricted', role: 'admin', ...restriction });
+      const free = await create({ name: 'free', role: 'admin' });
+      const send = (method: 'POST' | 'PATCH', path: string, body: object) =>
+        call(node.app, method, `/v1/api-keys${path}`, { key }, body);
+      for (const more of narrower)
+        expect([more, (await send('POST', '', { name: 'narrower', ...more })).statusCode]).toEqual([more, 201]);
+      for (const more of wider) {
+        const answer = await send('POST', '', { name: 'wider', ...more });
+        expect([more, answer.statusCode, answer.json().type]).toEqual([
+          more,
+          403,
+          'https://lintel.dev/problems/beyond-own-rights',
+        ]);
+      }
+      const { mode: _, ...open } = wider.at(-1) as { mode?: string };
+      if (Object.keys(open).length > 0) expect((await send('PATCH', `/${id}`, open)).statusCode).toBe(403);
+      expect((await send('POST', `/${free.id}/rotate`, {})).statusCode).toBe(403);
+      expect((await send('PATCH', `/${id}`, { name: 'renamed' })).statusCode).toBe(200);
+      if ('agents' in restriction || 'mode' in restriction) {
+        const invite = { email: 'eve@acme.example', roles: ['viewer'] };
+        expect((await call(node.app, 'POST', '/v1/members', { key }, invite)).statusCode).toBe(403);
+      }
+    }
+  });
+
+  test('nobody changes a key that is mightier than themselves, not even to a weaker one', async () => {
+    const mighty = await create({ name: 'mighty', role: 'admin' });
+    for (const change of [{ role: 'developer' }, { role: 'viewer', name: 'x' }, { scopes: [] }])
+      expect((await call(node.app, 'PATCH', `/v1/api-keys/${mighty.id}`, { key: developer }, change)).statusCode).toBe(
+        403,
+      );
+    expect((await use(mighty.key)).json().roles).toEqual(['admin']);
+  });
+
   test("another tenant's key answers as an unknown one", async () => {
     const made = await create({ name: 'ours' });
     const unknown = formatId('key', '018f0000-0000-7000-8000-00000000dead');

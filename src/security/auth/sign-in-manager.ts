@@ -78,7 +78,7 @@ export class SignInManager {
     const account = lowerEmail(input.email);
     await this.#throttle.take(account, origin.ip);
     const password = normalPassword(input.password);
-    const users = await this.#accounts(account, input.tenant);
+    const { users, others } = await this.#accounts(account, input.tenant);
     const matched: UserRow[] = [];
     for (const user of users) {
       const fits = await this.#hasher.verify(user.passwordHash ?? (await this.#dummyHash()), password);
@@ -90,7 +90,8 @@ export class SignInManager {
       this.#refused({ email: account, tenantId: users[0]?.tenantId, reason: 'sign-in-failed', origin });
       throw new Problem(problems.signInFailed);
     }
-    await this.#throttle.succeeded(account, origin.ip);
+    const guessable = users.filter((user) => user.passwordHash !== null && user.status === 'active');
+    await this.#throttle.succeeded(account, origin.ip, !others && matched.length === guessable.length);
     const open = matched.filter(({ tenantId }) => this.#tenants.tenants.get(tenantId)?.status === 'active');
     if (open.length > 1)
       return {
@@ -148,7 +149,7 @@ export class SignInManager {
 
   /** The accounts a forgotten password's link can be made for. */
   async accountsOf(email: string): Promise<UserRow[]> {
-    const users = await this.#accounts(lowerEmail(email), undefined);
+    const { users } = await this.#accounts(lowerEmail(email), undefined);
     return users.filter((user) => user.status === 'active');
   }
 
@@ -191,7 +192,8 @@ export class SignInManager {
         this.#refused({ email: account, tenantId: who.tenantId, reason: 'password-change-failed', origin });
         throw new Problem(problems.signInFailed, { detail: 'The present password is wrong.' });
       }
-      await this.#throttle.succeeded(account, origin.ip);
+      const { users } = await this.#accounts(account, undefined);
+      await this.#throttle.succeeded(account, origin.ip, users.length === 1);
     }
     const passwordHash = await this.#hasher.hash(password);
     return this.#db.forTenant(who.tenantId, async (tx) => {
@@ -228,7 +230,8 @@ export class SignInManager {
     return { token: await this.#sessions.start(tx, signedIn, method, from, requestId), user: signedIn };
   }
 
-  async #accounts(account: string, slug: string | undefined): Promise<UserRow[]> {
+  /** The accounts of an address, in one tenant or in all; `others`: there are more than these. */
+  async #accounts(account: string, slug: string | undefined): Promise<{ users: UserRow[]; others: boolean }> {
     const found = await this.#db.forService('directory', (tx) => findEmail(tx, account));
     const wanted = found.filter(
       ({ tenantId }) => slug === undefined || this.#tenants.tenants.get(tenantId)?.slug === slug,
@@ -238,7 +241,7 @@ export class SignInManager {
       const user = await this.#db.forTenant(tenantId, (tx) => readUser(tx, tenantId, userId));
       if (user !== undefined) users.push(user);
     }
-    return users;
+    return { users, others: users.length < found.length };
   }
 
   /** Whether somebody has a password; who signs in by link alone has none. */

@@ -290,6 +290,27 @@ describe('security', () => {
     for (let i = 0; i < 9; i++) expect((await guess()).statusCode).toBe(401);
   });
 
+  test('an account of the same address elsewhere, made by a guesser, forgives the guesses at nobody else’s', async () => {
+    const victim = await person(await tenant('Victim'));
+    const evil = await tenant('Evil');
+    const own = 'the guesser knows this';
+    const passwordHash = await real.hash(own);
+    await node.auth.members.createUser(
+      evil,
+      { email: victim.email, name: 'Eve', roles: ['owner'], passwordHash },
+      cause,
+    );
+    const slug = (await node.tenancy.manager.getTenantInfo(evil)).slug;
+    const codes: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 4; i++)
+        codes.push((await login({ email: victim.email, password: 'guess guess guess' })).statusCode);
+      const tried = round % 2 === 0 ? { tenant: slug } : {};
+      codes.push((await login({ email: victim.email, password: own, ...tried })).statusCode);
+    }
+    expect(codes).toContain(429);
+  });
+
   test('over plain http only this machine may sign in; https has a __Host- cookie', async () => {
     const user = await person(await tenant());
     const plain = await login({ email: user.email, password }, { host: 'lintel.example' });

@@ -51,12 +51,13 @@ export class LoginThrottle {
 
   /**
    * Forgets the failures of an account after it signed in. The address is forgiven this one attempt alone, or one good account
-   * would free a guesser.
+   * would free a guesser; so is the e-mail address unless the password fits all accounts behind it (`whole`): somebody else may
+   * have made one of them to free themselves.
    */
-  async succeeded(account: string, ip: string): Promise<void> {
+  async succeeded(account: string, ip: string, whole: boolean): Promise<void> {
     await this.#db.forService('directory', async (tx) => {
       for (const [kind, key] of this.#keys(account, ip)) {
-        if (kind === 'address') await forgiveAttempt(tx, key);
+        if (kind === 'address' || !whole) await forgiveAttempt(tx, key);
         else await clearFailures(tx, key);
       }
     });

@@ -5,12 +5,13 @@ import type { Snapshots } from '#kernel/snapshot';
 
 import { events } from './events.ts';
 import { problems } from './problems.ts';
-import { type Judged, RBACManager } from './rbac-manager.ts';
+import { type Cut, type Judged, RBACManager } from './rbac-manager.ts';
 import { routes } from './routes.ts';
 import { type HeldRoles, readAllRoles } from './store.ts';
 import { tables } from './tables.ts';
 
-export type { Judged, RBACManager };
+export type { Cut, Judged, RBACManager };
+export { problems as rbacProblems };
 
 /** Rbac's module with its service; the front door's decision is `manager.checkPermission`. */
 export type RbacModule = Module & {

@@ -13,7 +13,15 @@ import { problems } from './problems.ts';
 import { type HeldRoles, type Holder, lockRoles, lockUsersOf, readTenantRoles, writeRoles } from './store.ts';
 
 /** What a principal is judged by. */
-export type Judged = Pick<Principal, 'tenantId' | 'roles' | 'scopes'>;
+export type Judged = Pick<Principal, 'tenantId' | 'roles' | 'scopes'> &
+  Partial<Pick<Principal, 'kind' | 'id' | 'agents' | 'mode'>>;
+
+/** What rights are cut down to for who gets them; nothing for a person. */
+export type Cut = {
+  scopes?: readonly string[] | undefined;
+  agents?: readonly string[] | undefined;
+  mode?: Principal['mode'];
+};
 
 type Index = { roles: ReadonlyMap<string, Role>; vocabulary: ReadonlyMap<string, Permission> };
 
@@ -94,12 +102,16 @@ export class RBACManager {
   }
 
   /**
-   * 403 unless `giver` itself has every permission that `roles` cut down to `scopes` would give, and, for the role owner, is one:
-   * nobody makes somebody (or a key) mightier than themselves.
+   * 403 unless `giver` itself has every permission that `roles` cut down by `cut` would give, and, for the role owner, is one:
+   * nobody makes somebody (or a key) mightier than themselves. A test key gives test keys alone, one for some agents keys for these.
    */
-  requireWithin(giver: Judged, roles: readonly string[], scopes?: readonly string[]): void {
-    if (roles.includes('owner') && !giver.roles.includes('owner'))
-      throw new Problem(problems.beyondOwnRights, { detail: 'Only owners give the role owner.' });
+  requireWithin(giver: Judged, roles: readonly string[], cut: Cut = {}): void {
+    const beyond = (detail: string) => new Problem(problems.beyondOwnRights, { detail });
+    const { scopes, agents, mode = 'live' } = cut;
+    if (roles.includes('owner') && !giver.roles.includes('owner')) throw beyond('Only owners give the role owner.');
+    if (giver.mode === 'test' && mode !== 'test') throw beyond('A test key gives rights to test keys alone.');
+    if (giver.agents !== undefined && !(agents?.every((id) => giver.agents?.includes(id)) ?? false))
+      throw beyond('Your key may call some agents alone: it gives rights to keys for these alone.');
     const tenantId = giver.tenantId;
     const wanted = this.permissionsOf({ tenantId, roles, ...(scopes === undefined ? {} : { scopes }) });
     const missing = wanted.filter((name) => !this.checkPermission(giver, name, 'tenant').allowed);
