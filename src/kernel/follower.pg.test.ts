@@ -8,7 +8,7 @@ import { append } from '#kernel/log';
 import { createLogger } from '#kernel/logger';
 import { Relay } from '#kernel/relay';
 import { type TestDatabase, testDatabase } from '#test/database';
-import { type TcpProxy, tcpProxy } from '#test/tcp-proxy';
+import { postgresProxy, type TcpProxy } from '#test/tcp-proxy';
 
 let t: TestDatabase;
 let relay: Relay;
@@ -21,10 +21,9 @@ beforeAll(async () => {
   t = await testDatabase();
   relay = new Relay({ connector: t.connector, log });
   relay.start();
-  const url = new URL(t.url);
-  proxy = await tcpProxy({ host: url.hostname, port: Number(url.port) });
-  url.port = String(proxy.port);
-  const connector = createConnector(url.toString(), 'follower-test');
+  const through = await postgresProxy(t.url);
+  proxy = through.proxy;
+  const connector = createConnector(through.url, 'follower-test');
   db = new Database({ connector, poolSize: 4 });
   follower = new LogFollower({ doors: db, connector, log });
   await follower.start();

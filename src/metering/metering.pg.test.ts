@@ -9,7 +9,7 @@ import { Problem } from '#kernel/problem';
 import { callRecord, usageOf } from '#test/calls';
 import { type TestDatabase, testDatabase } from '#test/database';
 import { type QuotaNode, startNode } from '#test/quota-node';
-import { type TcpProxy, tcpProxy } from '#test/tcp-proxy';
+import { postgresProxy, type TcpProxy } from '#test/tcp-proxy';
 
 import type { CallRow } from './store.ts';
 
@@ -21,10 +21,7 @@ const running: QuotaNode[] = [];
 
 beforeAll(async () => {
   t = await testDatabase();
-  const url = new URL(t.url);
-  proxy = await tcpProxy({ host: url.hostname, port: Number(url.port || 5432) });
-  url.host = `127.0.0.1:${proxy.port}`;
-  proxied = url.toString();
+  ({ proxy, url: proxied } = await postgresProxy(t.url));
 });
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lintel-spool-'));

@@ -258,7 +258,7 @@ async function databaseAway(
     answered: answered(during),
     afterTakeover: later.length === 0 ? 0 : Math.round((1_000 * answered(later)) / later.length) / 1_000,
   };
-  if (figures.afterTakeover < 0.99)
+  if (later.length > 0 && figures.afterTakeover < 0.99)
     failures.push(`while the database was away ${answered(later)} of ${later.length} calls were answered`);
   const until = performance.now() + 60_000;
   while (!(await allReady(ground, nodes, 0, false))) {

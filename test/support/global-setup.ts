@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -27,6 +27,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     return async () => undefined;
   }
   const dataDir = await mkdtemp(join(tmpdir(), 'lintel-test-'));
+  // As root PostgreSQL runs as another user, who has to get there.
+  await chmod(dataDir, 0o755);
   const postgres = await startEmbeddedPostgres({ dataDir, log: createLogger('warn') });
   await ensureTemplate(postgres.adminUrl);
   project.provide('adminUrl', postgres.adminUrl);

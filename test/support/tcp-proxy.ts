@@ -1,5 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+import { connectionSettings } from '#kernel/database-connector';
+
 /** A TCP hop in front of a server that tests can cut, hang and restore. */
 export type TcpProxy = {
   readonly port: number;
@@ -21,8 +23,19 @@ export type TcpProxy = {
   close(): Promise<void>;
 };
 
-/** Starts a proxy on a free loopback port in front of `host:port`. */
-export async function tcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+/** Starts a proxy in front of the PostgreSQL of a URL (TCP or Unix socket); `url` is the way to the same database through it. */
+export async function postgresProxy(url: string): Promise<{ proxy: TcpProxy; url: string }> {
+  const { host = 'localhost', port = 5432 } = connectionSettings(url);
+  const proxy = await tcpProxy(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
+  const through = url
+    .replace(/^(postgres(?:ql)?:\/\/(?:[^@/]*@)?)[^/?]*/, `$1127.0.0.1:${proxy.port}`)
+    .replace(/([?&])host=[^&]*&?/, '$1')
+    .replace(/[?&]$/, '');
+  return { proxy, url: through };
+}
+
+/** Starts a proxy on a free loopback port in front of `host:port` or a Unix socket. */
+async function tcpProxy(target: { host: string; port: number } | { path: string }): Promise<TcpProxy> {
   const pairs = new Set<[Socket, Socket]>();
   const dead = new Set<[Socket, Socket]>();
   let state: 'open' | 'cut' | 'hang' = 'open';
