@@ -37,7 +37,7 @@ export type Driven = { run: Run; steps: readonly Step[]; problem: Problem | unde
 type Active = { run: Run; controller: AbortController; done: Promise<unknown> };
 
 const renewMs = 1_000;
-const patienceMs = 30_000;
+const patienceMs = 60_000;
 const databaseAway = new Set(['unavailable', 'limits-unavailable']);
 // How long a suspended tenant's queued run is left alone.
 const suspendedMs = 30_000;

@@ -87,11 +87,20 @@ export function requireUuid(value: string): string {
 
 /** The outside form of an id: `prefix_` + 26 Crockford base32 characters (TypeID 0.3). */
 export function formatId(kind: IdKind, uuid: string): string {
-  let rest = BigInt(`0x${requireUuid(uuid).replaceAll('-', '')}`);
+  requireUuid(uuid);
   let text = '';
-  for (let i = 0; i < 26; i++) {
-    text = alphabet[Number(rest & 31n)] + text;
-    rest >>= 5n;
+  // 130 bits in groups of five, the first two of them zero.
+  let bits = 2;
+  let held = 0;
+  for (let i = 0; i < 36; i++) {
+    const code = uuid.charCodeAt(i);
+    if (code === 45) continue;
+    held = (held << 4) | (code < 58 ? code - 48 : code - 87);
+    bits += 4;
+    if (bits < 5) continue;
+    bits -= 5;
+    text += alphabet[held >> bits];
+    held &= (1 << bits) - 1;
   }
   return `${idPrefixes[kind]}_${text}`;
 }

@@ -1,11 +1,5 @@
 import swagger from '@fastify/swagger';
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  LogController,
-} from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
 import type { Database } from '#kernel/database';
 import { type Admission, type Arrival, actorOf, enter, type FrontDoorSteps, rateHeaders } from '#kernel/front-door';
@@ -15,6 +9,7 @@ import { formatId, newId } from '#kernel/ids';
 import type { Logger } from '#kernel/logger';
 import { withProblems } from '#kernel/openapi-problems';
 import { openaiProblemBody, Problem, problemBody, problems } from '#kernel/problem';
+import { requestLogging } from '#kernel/request-logging';
 import { requireStorable, requireStorableAddress } from '#kernel/storable-text';
 import { answerBrokenRequest, answerUnreadable, methodsByPath, noRoute } from '#kernel/stray-requests';
 import type { Answered } from '#kernel/telemetry';
@@ -48,8 +43,7 @@ export type ServerDeps = {
 /** Makes the HTTP server: every route behind the front door, errors as RFC 9457 problems, OpenAPI 3.1 at `/openapi.json`. */
 export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   const app = fastify({
-    loggerInstance: deps.log as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true }),
+    ...requestLogging(deps.log),
     bodyLimit: deps.maxBodyBytes,
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     genReqId: () => newId(),

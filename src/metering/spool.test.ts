@@ -53,6 +53,19 @@ test('a file cut at any byte gives its whole lines and nothing else', async () =
   }
 });
 
+test('a segment that is being made is never taken for a closed one', async () => {
+  const spool = await open();
+  for (let n = 0; n < 40; n++) {
+    await spool.rotate();
+    const before = await spool.closed();
+    const kept = spool.append(['{"n":1}']);
+    const during: string[] = [];
+    for (let look = 0; look < 6; look++) during.push(...(await spool.closed()));
+    await kept;
+    expect(during.filter((name) => !before.includes(name))).toEqual([]);
+  }
+});
+
 test('a full spool and a disk that cannot be written are a 503, and what was kept stays readable', async () => {
   const spool = await open(60);
   await spool.append(['{"n":1}']);

@@ -81,9 +81,9 @@ export class Spool {
     await segment?.file.close();
   }
 
-  /** Names of the segments nobody writes to, oldest first. */
-  async closed(): Promise<string[]> {
-    return (await this.#names()).filter((name) => name !== this.#segment?.name);
+  /** Names of the segments nobody writes to, oldest first. In turn: one that is being made is in the folder before it is known here. */
+  closed(): Promise<string[]> {
+    return this.#inTurn(async () => (await this.#names()).filter((name) => name !== this.#segment?.name));
   }
 
   /** Reads a closed segment. */
