@@ -50,6 +50,9 @@ export type Doors = {
   forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
 };
 
+/** How long the end waits for transactions that don't end, milliseconds. */
+const closeMs = 5_000;
+
 const retryable = new Set(['40001', '40P01', '57P01', '57P02', '57P03', '25006', '08000', '08003', '08006', '08001']);
 const networkFaults = new Set([
   'ECONNREFUSED',
@@ -154,9 +157,9 @@ export class Database implements Doors {
     this.#onCommit.push(listener);
   }
 
-  /** Closes all connections after the running transactions. */
+  /** Closes all connections after the running transactions; one that hangs on a dead connection is not waited for. */
   async close(): Promise<void> {
-    await this.#pool.end();
+    await Promise.race([this.#pool.end(), new Promise((resolve) => setTimeout(resolve, closeMs).unref())]);
   }
 
   #open<T>(door: string, work: (tx: Tx) => Promise<T>): Promise<T> {

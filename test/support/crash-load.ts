@@ -37,6 +37,8 @@ export function startCrashLoad(options: {
   const answeredRuns = new Set<string>();
   let stopped = false;
   let n = 0;
+  // A request that its client library lost sight of when a node died must not hold the proof up.
+  const signal = () => AbortSignal.timeout(100_000);
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
 
   const callOnce = async (url: string, stream: boolean): Promise<SeenCall> => {
@@ -45,6 +47,7 @@ export function startCrashLoad(options: {
       const answer = await request(`${url}/v1/chat/completions`, {
         method: 'POST',
         dispatcher,
+        signal: signal(),
         headers,
         body: JSON.stringify({
           model: 'double/double',
@@ -74,6 +77,7 @@ export function startCrashLoad(options: {
     const answer = await request(`${url}${path}`, {
       method: 'POST',
       dispatcher,
+      signal: signal(),
       headers: { ...headers, ...more },
       body: JSON.stringify(body),
     });
@@ -118,7 +122,7 @@ export function startCrashLoad(options: {
     stop: async () => {
       stopped = true;
       await Promise.all(clients);
-      await dispatcher.close();
+      await dispatcher.destroy();
     },
   };
 }
