@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { processIdentity } from '#kernel/process-identity';
-import { AlreadyRunningError, acquireRunLock } from '#kernel/run-lock';
+import { AlreadyRunningError, acquireRunLock, tryFileLock } from '#kernel/run-lock';
 
 const scratch = mkdtempSync(join(tmpdir(), 'lintel-lock-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -85,4 +85,20 @@ test('an identity is stable for one process, differs between two, and is gone wi
   await once(child, 'exit');
   expect(processIdentity(pid)).toBeUndefined();
   for (const bad of [0, -1, Number.NaN, 2 ** 31 - 1]) expect(processIdentity(bad)).toBeUndefined();
+});
+
+test('a lock whose handle was dropped is held all the same', async () => {
+  const path = join(scratch, 'dropped.lock');
+  const program = `
+    import { tryFileLock } from '#kernel/run-lock';
+    tryFileLock(${JSON.stringify(path)});
+    for (let i = 0; i < 20; i++) { globalThis.gc(); await new Promise((resolve) => setTimeout(resolve, 5)); }
+    console.log('held');
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  expect(tryFileLock(path)).toBeUndefined();
+  child.kill('SIGKILL');
 });

@@ -46,12 +46,17 @@ export function tryFileLock(path: string): FileLock | undefined {
     if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return undefined;
     throw new Error(`Cannot lock ${path}: the file system must support POSIX locks.`, { cause: error });
   }
+  held.add(database);
   return {
     release: () => {
+      held.delete(database);
       if (database.isOpen) database.close();
     },
   };
 }
+
+/** Locks last until they are released or the process ends: one that nobody refers to must not go with the garbage. */
+const held = new Set<DatabaseSync>();
 
 /**
  * Takes the run lock of a data folder, creating the folder if needed. As root the folder stays traversable (0711), because PostgreSQL
