@@ -115,7 +115,8 @@ export function InvitePage() {
   const shown = useQuery({
     queryKey: ['invitation', token],
     queryFn: () => lintel.request('POST /v1/auth/invitations/show', { body: { token } }),
-    enabled: token !== '',
+    // Asked once: after it is used the token opens nothing any more.
+    enabled: token !== '' && accept.isIdle,
     staleTime: Number.POSITIVE_INFINITY,
   });
   if (token === '' || shown.error !== null) {
