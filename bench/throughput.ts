@@ -15,7 +15,7 @@ export type Result = {
 };
 
 const seconds = 5;
-const connections = 32;
+const connections = 128;
 
 /**
  * Requests per second and CPU per request of each contender, in interleaved rounds; the bare hop runs twice in each round, so that

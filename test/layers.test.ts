@@ -36,9 +36,9 @@ test('a planted violation is caught', () => {
 test('each module opens only the doors that layers.json names for it', () => {
   const modules = new Set(Object.keys(layers.doors));
   const opened = (text: string) =>
-    [...text.matchAll(/\.(forTenant|forPlatform|forService|asService)(?:<[^>]*>)?\(\s*(?:'(\w+)')?/g)].map(
+    [...text.matchAll(/\.(forTenant|forPlatform|forService|inOneTrip|asService)(?:<[^>]*>)?\(\s*(?:'(\w+)')?/g)].map(
       ([, door, service]) =>
-        door === 'forService' || door === 'asService' ? `forService:${service}` : (door as string),
+        ['forService', 'inOneTrip', 'asService'].includes(door as string) ? `forService:${service}` : (door as string),
     );
   const faults = (all: readonly { file: string; text: string }[]) =>
     all.flatMap(({ file, text }) => {

@@ -1,5 +1,6 @@
 import type { Cause } from '#kernel/cause';
-import { type Doors, UnknownOutcome } from '#kernel/database';
+import type { Doors } from '#kernel/database';
+import { UnknownOutcome } from '#kernel/database-faults';
 import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
 import type { Logger } from '#kernel/logger';

@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/clock';
-import { type Doors, type Tx, UnknownOutcome } from '#kernel/database';
+import type { Doors, Tx } from '#kernel/database';
+import { UnknownOutcome } from '#kernel/database-faults';
 import { append, type NewEvent } from '#kernel/log';
 import { Problem, problems } from '#kernel/problem';
 import type { Charge } from '#metering';

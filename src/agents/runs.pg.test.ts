@@ -3,7 +3,7 @@ import { once } from 'node:events';
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
-import { UnknownOutcome } from '#kernel/database';
+import { UnknownOutcome } from '#kernel/database-faults';
 import { newId } from '#kernel/ids';
 import { Problem } from '#kernel/problem';
 import {

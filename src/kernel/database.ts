@@ -1,6 +1,8 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 
 import type { Connector } from '#kernel/database-connector';
+import { isAway, isTransient, UnknownOutcome } from '#kernel/database-faults';
 import { toRow } from '#kernel/database-rows';
 import { requireUuid } from '#kernel/ids';
 import { currentJoint, runJoint } from '#kernel/joint';
@@ -22,6 +24,8 @@ export type Tx = {
   execute(text: string, values?: readonly unknown[]): Promise<number>;
   /** A named prepared statement for hot paths: parsed once per connection. */
   prepared<Row = Record<string, unknown>>(name: string, text: string, values: readonly unknown[]): Promise<Row[]>;
+  /** The same for a statement that only changes rows: how many. */
+  executePrepared(name: string, text: string, values: readonly unknown[]): Promise<number>;
   /** Goes on as a service in the same transaction: for a row that lives beside the tenant's (a directory entry). */
   asService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
 };
@@ -48,50 +52,12 @@ export type Doors = {
   forPlatform<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** The named tables of one service. */
   forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** The same door for statements that need not wait for each other's answers. */
+  inOneTrip<T>(service: Service, send: (tx: Tx) => Promise<T>): Promise<T>;
 };
 
 /** How long the end waits for transactions that don't end, milliseconds. */
 const closeMs = 5_000;
-
-const retryable = new Set(['40001', '40P01', '57P01', '57P02', '57P03', '25006', '08000', '08003', '08006', '08001']);
-const networkFaults = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
-
-/** True when an error says that the database is away or asks to try again, and nothing of the transaction took effect. */
-export function isTransient(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && (retryable.has(code) || networkFaults.has(code))) return true;
-  return /Connection terminated|terminated unexpectedly|not queryable|timeout exceeded when trying to connect|no writable/.test(
-    error.message,
-  );
-}
-
-/** True when the database cannot be reached at all (as opposed to a conflict that a retry mends). */
-export function isAway(error: unknown): boolean {
-  // pg's word for a statement that nobody answered.
-  if (error instanceof Error && error.message === 'Query read timeout') return true;
-  return (
-    isTransient(error) &&
-    (error as { code?: unknown }).code !== '40001' &&
-    (error as { code?: unknown }).code !== '40P01'
-  );
-}
-
-/** Thrown when COMMIT was sent and no answer came: it may or may not have taken effect. 503. */
-export class UnknownOutcome extends Problem {
-  constructor(cause: unknown) {
-    super(problems.unavailable, { detail: 'The database went away during COMMIT: the change may be made.', cause });
-    this.name = 'UnknownOutcome';
-  }
-}
 
 /**
  * A pool of connections to the writable PostgreSQL, opened only through the doors. Work given to a door may run again after a
@@ -148,8 +114,17 @@ export class Database implements Doors {
         begun = true;
         return runJoint(tx, client, door, work);
       },
+      'stepwise',
       () => !begun,
     );
+  }
+
+  /**
+   * A transaction that costs one trip to the server: `send` hands over all statements at once, without waiting for an answer, and
+   * COMMIT leaves behind them. A statement that fails undoes all. Whatever cuts the connection leaves an {@link UnknownOutcome}.
+   */
+  inOneTrip<T>(service: Service, send: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#transaction(serviceDoor(service), send, 'single');
   }
 
   /** Runs after a commit of this process that appended events, before its caller goes on: a node sees its own writes. */
@@ -169,12 +144,13 @@ export class Database implements Doors {
 
   async #transaction<T>(
     prepare: string,
-    work: (tx: Tx, client: pg.PoolClient) => Promise<T>,
+    work: Work<T>,
+    trip: Trip = 'eager',
     mayRepeat: () => boolean = () => true,
   ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#attempt(prepare, work);
+        return await this.#attempt(prepare, work, trip);
       } catch (error) {
         if (isAway(error)) this.#reachable = false;
         if (!isTransient(error) || attempt === 3 || !mayRepeat()) {
@@ -191,7 +167,7 @@ export class Database implements Doors {
     }
   }
 
-  async #attempt<T>(prepare: string, work: (tx: Tx, client: pg.PoolClient) => Promise<T>): Promise<T> {
+  async #attempt<T>(prepare: string, work: Work<T>, trip: Trip): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     const onError = (error: Error) => {
@@ -200,14 +176,24 @@ export class Database implements Doors {
     client.on('error', onError);
     let committing = false;
     let events: readonly Event[] = [];
+    const tx = transactionOf(client, prepare);
+    const commit = async () => {
+      committing = true;
+      return (await client.query('COMMIT')).command;
+    };
     try {
-      await client.query(`BEGIN; ${prepare}`);
+      // Where BEGIN fails so does all that was sent behind it: the transaction is spoilt, or the connection is gone.
+      const begun = client.query(`BEGIN; ${prepare}`);
+      begun.catch(() => undefined);
+      if (trip === 'stepwise') await begun;
+      const [result, end] =
+        trip === 'single'
+          ? await corked(client, () => Promise.allSettled([work(tx, client), commit()])).then(bothOf)
+          : [await after(begun, work(tx, client)), await commit()];
+      // The server's word for a COMMIT of a transaction in which something failed.
+      if (end !== 'COMMIT') throw new Error('A statement failed whose error was not passed on: nothing is committed.');
       this.#reachable = true;
       this.#lastAnswerAt = performance.now();
-      const tx = transactionOf(client, prepare);
-      const result = await work(tx, client);
-      committing = true;
-      await client.query('COMMIT');
       events = appendedIn(tx);
       return result;
     } catch (error) {
@@ -223,6 +209,41 @@ export class Database implements Doors {
       client.release(broken);
       if (events.length > 0) await Promise.all(this.#onCommit.map((listener) => listener(events)));
     }
+  }
+}
+
+/** What a transaction does. */
+type Work<T> = (tx: Tx, client: pg.PoolClient) => Promise<T>;
+
+/**
+ * How a transaction travels: `stepwise` BEGIN is answered before the work begins, `eager` the first statements leave with BEGIN,
+ * `single` everything leaves at once, COMMIT included.
+ */
+type Trip = 'stepwise' | 'eager' | 'single';
+
+/** The work's result; where BEGIN failed that error, which is the cause of the work's. */
+async function after<T>(begun: Promise<unknown>, work: Promise<T>): Promise<T> {
+  const [first, second] = await Promise.allSettled([begun, work]);
+  if (first.status === 'rejected') throw first.reason;
+  if (second.status === 'rejected') throw second.reason;
+  return second.value;
+}
+
+/** Of work and COMMIT: whether the end is known decides first, then what the work says. */
+function bothOf<A, B>([work, commit]: [PromiseSettledResult<A>, PromiseSettledResult<B>]): [A, B] {
+  if (commit.status === 'rejected') throw commit.reason;
+  if (work.status === 'rejected') throw work.reason;
+  return [work.value, commit.value];
+}
+
+/** What `send` writes at once leaves in one piece. */
+function corked<T>(client: pg.PoolClient, send: () => T): T {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  stream.cork();
+  try {
+    return send();
+  } finally {
+    stream.uncork();
   }
 }
 
@@ -251,6 +272,8 @@ function transactionOf(client: pg.PoolClient, door: string): Tx {
     execute: async (text, values = []) => (await client.query({ text, values: [...values] })).rowCount ?? 0,
     prepared: <Row>(name: string, text: string, values: readonly unknown[]) =>
       rows<Row>({ name, text, values: [...values] }),
+    executePrepared: async (name, text, values) =>
+      (await client.query({ name, text, values: [...values] })).rowCount ?? 0,
     asService: async (service, work) => {
       const before = (await client.query("SELECT current_setting('role') AS role")).rows[0].role as string;
       await client.query(serviceDoor(service));

@@ -86,6 +86,7 @@ class Joint {
       one: through(tx.one) as Tx['one'],
       execute: through(tx.execute),
       prepared: through(tx.prepared) as Tx['prepared'],
+      executePrepared: through(tx.executePrepared),
       asService: through(tx.asService) as Tx['asService'],
     };
   }

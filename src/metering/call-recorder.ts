@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/clock';
-import { type Doors, UnknownOutcome } from '#kernel/database';
+import type { Doors } from '#kernel/database';
+import { UnknownOutcome } from '#kernel/database-faults';
 import type { Logger } from '#kernel/logger';
 import { Problem, problems } from '#kernel/problem';
 
@@ -30,7 +31,7 @@ const retryMs = 500;
  * spool, from where they are committed when it is back. Each entry is committed once, whatever is repeated or killed.
  */
 export class CallRecorder {
-  readonly #db: Pick<Doors, 'forService'>;
+  readonly #db: Pick<Doors, 'forService' | 'inOneTrip'>;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #config: RecorderConfig;
@@ -44,7 +45,7 @@ export class CallRecorder {
   #wake: (() => void) | undefined;
 
   constructor(
-    deps: { db: Pick<Doors, 'forService'>; clock: Clock; log: Logger; charges: ChargeSink },
+    deps: { db: Pick<Doors, 'forService' | 'inOneTrip'>; clock: Clock; log: Logger; charges: ChargeSink },
     config: RecorderConfig,
   ) {
     this.#db = deps.db;

@@ -4,20 +4,33 @@ import { killPoint } from '#kernel/faults';
 import { idTime } from '#kernel/ids';
 
 import { type ChargeSink, type Entry, entryId } from './records.ts';
-import { callRow, insertRows, type Numbering, tendPartitions, usageRow, writeNumbering } from './store.ts';
+import {
+  insertMissing,
+  insertNew,
+  type Numbering,
+  tendPartitions,
+  type WrittenCall,
+  type WrittenUsage,
+  writeNumbering,
+} from './write-rows.ts';
 
 /** An entry as it is committed; `requests` is how many requests its call stands for. */
 export type Recorded = Entry & { readonly requests?: number };
 
 /** Commits entries, one batch at a time, each entry once whatever is repeated, with densely numbered rows. */
 export class EntryCommitter {
-  readonly #db: Pick<Doors, 'forService'>;
+  readonly #db: Pick<Doors, 'forService' | 'inOneTrip'>;
   readonly #charges: ChargeSink;
   readonly #clock: Clock;
   readonly #months = new Set<number>();
   #numbering: Numbering;
 
-  constructor(deps: { db: Pick<Doors, 'forService'>; charges: ChargeSink; clock: Clock; writer: string }) {
+  constructor(deps: {
+    db: Pick<Doors, 'forService' | 'inOneTrip'>;
+    charges: ChargeSink;
+    clock: Clock;
+    writer: string;
+  }) {
     this.#db = deps.db;
     this.#charges = deps.charges;
     this.#clock = deps.clock;
@@ -45,59 +58,62 @@ export class EntryCommitter {
         await this.#tendMonthOf(idTime(id));
     }
     const { writer, epoch } = this.#numbering;
-    const again = late !== undefined;
-    const write = (inOrder: boolean) =>
-      this.#db.forService('usage_writer', async (tx) => {
-        const marked = late === undefined ? entries : await this.#markLate(tx, entries, late.before);
-        const written = await this.#write(tx, marked, again, inOrder);
-        killPoint('call-before-commit');
-        return written;
-      });
-    const numbered = await write(again).catch((error: unknown) => {
-      if (!(error instanceof RowsThere)) throw error;
-      return write(true);
-    });
+    const numbered = await (late === undefined ? this.#writeNew(entries) : this.#writeMissing(entries, late));
     // A batch that was given up meanwhile must not move the numbers of its successor.
     if (writer === this.#numbering.writer && epoch === this.#numbering.epoch) this.#numbering = numbered;
   }
 
-  /**
-   * Writes rows, charges and numbering. Not `inOrder`, as if all rows were new, which spares the answers between the statements;
-   * throws {@link RowsThere} where some were not.
-   */
-  async #write(tx: Tx, entries: readonly Recorded[], again: boolean, inOrder: boolean): Promise<Numbering> {
-    const now = this.#clock.now().toString({ smallestUnit: 'millisecond' });
-    const calls: Record<string, unknown>[] = [];
-    const usage: Record<string, unknown>[] = [];
-    for (const entry of entries) {
-      if (entry.call !== null) calls.push(callRow(entry.call, entry.requests ?? 1));
-      for (const event of entry.usage) usage.push(usageRow(event, now));
-    }
+  /** Writes entries as if all were new, in one trip; where one was there the unique key undoes it all and they go the longer way. */
+  async #writeNew(entries: readonly Recorded[]): Promise<Numbering> {
+    const { calls, usage, now } = this.#rowsOf(entries);
     const before = this.#numbering;
-    const none = { count: 0, ids: null };
-    const insertCalls = () => (calls.length === 0 ? none : insertRows(tx, 'calls', calls, before, again));
-    const insertUsage = () => (usage.length === 0 ? none : insertRows(tx, 'usage', usage, before, again));
-    const charge = (charges: Entry['charges']) =>
-      charges.length === 0 ? undefined : this.#charges.chargeCommitted(tx, charges);
     const numbered = { ...before, calls: before.calls + calls.length, usage: before.usage + usage.length };
-    if (!inOrder) {
-      const [newCalls, newUsage] = await Promise.all([
-        insertCalls(),
-        insertUsage(),
-        charge(chargesOf(entries, null, null)),
-        writeNumbering(tx, numbered, now),
-      ]);
-      if (newCalls.ids !== null || newUsage.ids !== null) throw new RowsThere();
+    const charges = chargesOf(entries, null);
+    try {
+      await this.#db.inOneTrip('usage_writer', (tx) => {
+        const sent = Promise.all([
+          insertNew(tx, 'calls', calls, before),
+          insertNew(tx, 'usage', usage, before),
+          charges.length === 0 ? undefined : this.#charges.chargeCommitted(tx, charges),
+          writeNumbering(tx, numbered, now),
+        ]);
+        killPoint('call-before-commit');
+        return sent;
+      });
       return numbered;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== uniqueViolation) throw error;
+      return this.#writeMissing(entries, undefined);
     }
-    const newCalls = await insertCalls();
-    const newUsage = await insertUsage();
-    const after = again
-      ? { ...before, calls: before.calls + newCalls.count, usage: before.usage + newUsage.count }
-      : numbered;
-    await charge(chargesOf(entries, newCalls.ids, newUsage.ids));
-    if (newCalls.count + newUsage.count > 0) await writeNumbering(tx, after, now);
-    return after;
+  }
+
+  /** Writes the entries that are not there. `late`: see {@link EntryCommitter.commit}. */
+  #writeMissing(entries: readonly Recorded[], late: { before: Temporal.Instant } | undefined): Promise<Numbering> {
+    return this.#db.forService('usage_writer', async (tx) => {
+      const marked = late === undefined ? entries : await this.#markLate(tx, entries, late.before);
+      const { calls, usage, now } = this.#rowsOf(marked);
+      const before = this.#numbering;
+      const newCalls = await insertMissing(tx, 'calls', calls, before);
+      const newUsage = await insertMissing(tx, 'usage', usage, before);
+      const charges = chargesOf(marked, { calls: newCalls, usage: newUsage });
+      if (charges.length > 0) await this.#charges.chargeCommitted(tx, charges);
+      // Numbers that were not taken are holes below the head, which readers pass over.
+      const numbered = { ...before, calls: before.calls + calls.length, usage: before.usage + usage.length };
+      if (newCalls.size + newUsage.size > 0) await writeNumbering(tx, numbered, now);
+      killPoint('call-before-commit');
+      return numbered;
+    });
+  }
+
+  #rowsOf(entries: readonly Recorded[]): { calls: WrittenCall[]; usage: WrittenUsage[]; now: string } {
+    const now = this.#clock.now();
+    const calls: WrittenCall[] = [];
+    const usage: WrittenUsage[] = [];
+    for (const entry of entries) {
+      if (entry.call !== null) calls.push({ call: entry.call, requests: entry.requests ?? 1 });
+      for (const event of entry.usage) usage.push({ event, recordedAt: now.epochMilliseconds });
+    }
+    return { calls, usage, now: now.toString({ smallestUnit: 'millisecond' }) };
   }
 
   async #markLate(tx: Tx, entries: readonly Recorded[], before: Temporal.Instant): Promise<readonly Recorded[]> {
@@ -126,22 +142,20 @@ export class EntryCommitter {
   }
 }
 
-/** Rows that were taken for new were there: what was written on that ground is rolled back. */
-class RowsThere extends Error {}
+/** SQLSTATE `unique_violation`. */
+const uniqueViolation = '23505';
 
-/** The charges of the entries that were not there before. `null` ids: all are new. An entry twice in a batch is charged once. */
+/** The charges of the entries that were written; without `fresh` all were. An entry twice in a batch is charged once. */
 function chargesOf(
   entries: readonly Recorded[],
-  newCalls: readonly string[] | null,
-  newUsage: readonly string[] | null,
+  fresh: { calls: ReadonlySet<string>; usage: ReadonlySet<string> } | null,
 ): Entry['charges'] {
-  const fresh = { calls: newCalls && new Set(newCalls), usage: newUsage && new Set(newUsage) };
   const seen = new Set<string>();
   return entries.flatMap((entry) => {
     if (entry.charges.length === 0) return [];
     const id = entryId(entry);
-    const among = entry.call === null ? fresh.usage : fresh.calls;
-    if (seen.has(id) || (among !== null && !among.has(id))) return [];
+    const among = entry.call === null ? fresh?.usage : fresh?.calls;
+    if (seen.has(id) || among?.has(id) === false) return [];
     seen.add(id);
     return entry.charges;
   });

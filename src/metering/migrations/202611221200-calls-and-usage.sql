@@ -28,8 +28,8 @@ CREATE TABLE calls (
   -- How many requests the row stands for: more than one only for coalesced refusals.
   requests integer NOT NULL,
   ended_at timestamptz NOT NULL,
-  -- Who, the decision trace, reserved, all quantities, origin, attempts, error.
-  detail jsonb NOT NULL,
+  -- Who, the decision trace, reserved, all quantities, origin, attempts, error. Only shown, so kept as it came.
+  detail json NOT NULL,
   PRIMARY KEY (tenant_id, at, id)
 ) PARTITION BY RANGE (at);
 CREATE INDEX calls_writer ON calls (writer, epoch, writer_seq);

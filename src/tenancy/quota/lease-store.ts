@@ -1,3 +1,4 @@
+import { type ArrayValues, binaryArray } from '#kernel/binary-arrays';
 import type { Tx } from '#kernel/database';
 
 import { type Lease, type LeaseName, parseLeaseId } from './lease.ts';
@@ -141,12 +142,15 @@ export async function chargeLeases(tx: Tx, charges: readonly LeaseCharge[]): Pro
   for (const { leaseId, amount } of charges) sums.set(leaseId, (sums.get(leaseId) ?? 0n) + amount);
   // In one order everywhere, so that two writers never wait for each other.
   const ids = [...sums.keys()].sort();
-  await tx.prepared(
+  await tx.executePrepared(
     'quota-charge',
     `INSERT INTO leases AS l (tenant_id, limit_id, window_start, window_end, holder_id, used)
      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::bigint[])
      ON CONFLICT (tenant_id, limit_id, window_start, holder_id) DO UPDATE SET used = l.used + excluded.used`,
-    [...nameColumns(ids.map(parseLeaseId)), ids.map((id) => String(sums.get(id)))],
+    [
+      ...nameColumns(ids.map(parseLeaseId)),
+      binaryArray('bigint', ids.length, (index) => sums.get(ids[index] as string) as bigint),
+    ],
   );
 }
 
@@ -241,8 +245,14 @@ function columns(leases: readonly Lease[]): unknown[] {
   return nameColumns(leases.map(({ id }) => parseLeaseId(id)));
 }
 
-function nameColumns(names: readonly LeaseName[]): unknown[] {
-  return (['tenantId', 'limitId', 'windowStart', 'windowEnd', 'holderId'] as const).map((part) =>
-    names.map((name) => name[part]),
-  );
+function nameColumns(names: readonly LeaseName[]): Buffer[] {
+  const column = <T extends 'uuid' | 'timestamptz'>(type: T, of: (name: LeaseName) => ArrayValues[T]) =>
+    binaryArray<T>(type, names.length, (index) => of(names[index] as LeaseName));
+  return [
+    column('uuid', ({ tenantId }) => tenantId),
+    column('uuid', ({ limitId }) => limitId),
+    column('timestamptz', ({ windowStart }) => windowStart),
+    column('timestamptz', ({ windowEnd }) => windowEnd),
+    column('uuid', ({ holderId }) => holderId),
+  ];
 }

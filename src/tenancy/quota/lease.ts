@@ -87,8 +87,9 @@ export class Lease {
 export type LeaseName = {
   tenantId: string;
   limitId: string;
-  windowStart: string;
-  windowEnd: string;
+  /** Milliseconds since the epoch. */
+  windowStart: number;
+  windowEnd: number;
   holderId: string;
 };
 
@@ -98,6 +99,5 @@ export function parseLeaseId(id: string): LeaseName {
   if (tenantId === undefined || limitId === undefined || holderId === undefined || more.length > 0) {
     throw new TypeError('not the name of a lease');
   }
-  const time = (ms: string | undefined) => Temporal.Instant.fromEpochMilliseconds(Number(ms)).toString();
-  return { tenantId, limitId, windowStart: time(start), windowEnd: time(end), holderId };
+  return { tenantId, limitId, windowStart: Number(start), windowEnd: Number(end), holderId };
 }
