@@ -36,44 +36,52 @@ export function binaryArray<T extends ArrayType>(
   count: number,
   element: (index: number) => ArrayValues[T] | null,
 ): Buffer {
-  const values = Array.from({ length: count }, (_, index) => element(index));
-  const bytes = values.map((value) => (value === null ? 0 : bytesOf(type, value)));
-  const buffer = Buffer.allocUnsafe(header + bytes.reduce((sum, each) => sum + 4 + each, 0));
+  const fixed = type === 'text' ? undefined : sizes[type as keyof typeof sizes];
+  const values = new Array<ArrayValues[T] | null>(count);
+  let nulls = 0;
+  let bytes = 0;
+  for (let index = 0; index < count; index++) {
+    const value = element(index);
+    values[index] = value;
+    if (value === null) nulls++;
+    else bytes += fixed ?? Buffer.byteLength(value as string);
+  }
+  const buffer = Buffer.allocUnsafe(header + count * 4 + bytes);
   let at = 0;
   // One dimension, whether NULLs are in it, the element type, its length, its lower bound.
-  for (const word of [1, values.includes(null) ? 1 : 0, oids[type], count, 1]) at = buffer.writeInt32BE(word, at);
-  for (const [index, value] of values.entries()) {
-    const size = bytes[index] as number;
-    at = buffer.writeInt32BE(value === null ? -1 : size, at);
-    if (value !== null) write[type](buffer, at, value as never, size);
-    at += size;
+  for (const word of [1, nulls > 0 ? 1 : 0, oids[type], count, 1]) at = buffer.writeInt32BE(word, at);
+  for (const value of values) {
+    if (value === null) {
+      at = buffer.writeInt32BE(-1, at);
+      continue;
+    }
+    const size = write[type](buffer, at + 4, value as never);
+    buffer.writeInt32BE(size, at);
+    at += 4 + size;
   }
   return buffer;
 }
 
-function bytesOf(type: ArrayType, value: ArrayValues[ArrayType]): number {
-  return type === 'text' ? Buffer.byteLength(value as string) : sizes[type];
-}
-
-const write: { [T in ArrayType]: (buffer: Buffer, at: number, value: ArrayValues[T], size: number) => void } = {
-  boolean: (buffer, at, value) => void buffer.writeUInt8(value ? 1 : 0, at),
-  integer: (buffer, at, value) => void buffer.writeInt32BE(value, at),
+/** Each writes a value and returns its bytes. */
+const write: { [T in ArrayType]: (buffer: Buffer, at: number, value: ArrayValues[T]) => number } = {
+  boolean: (buffer, at, value) => buffer.writeUInt8(value ? 1 : 0, at) - at,
+  integer: (buffer, at, value) => buffer.writeInt32BE(value, at) - at,
   bigint: (buffer, at, value) =>
-    typeof value === 'bigint' ? void buffer.writeBigInt64BE(value, at) : writeWide(buffer, at, value),
+    typeof value === 'bigint' ? buffer.writeBigInt64BE(value, at) - at : writeWide(buffer, at, value),
   // The far ends of the calendar are beyond what a number holds in microseconds.
-  timestamptz: (buffer, at, value) => void buffer.writeBigInt64BE(BigInt(value - epochMs) * 1_000n, at),
-  text: (buffer, at, value, size) => void buffer.write(value, at, size, 'utf8'),
+  timestamptz: (buffer, at, value) => buffer.writeBigInt64BE(BigInt(value - epochMs) * 1_000n, at) - at,
+  text: (buffer, at, value) => buffer.write(value, at, 'utf8'),
   uuid: writeUuid,
 };
 
 /** A 64-bit integer from a number that holds it exactly. */
-function writeWide(buffer: Buffer, at: number, value: number): void {
+function writeWide(buffer: Buffer, at: number, value: number): number {
   if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is no safe integer`);
   buffer.writeInt32BE(Math.floor(value / 2 ** 32), at);
-  buffer.writeUInt32BE(value >>> 0, at + 4);
+  return buffer.writeUInt32BE(value >>> 0, at + 4) - at;
 }
 
-function writeUuid(buffer: Buffer, at: number, value: string): void {
+function writeUuid(buffer: Buffer, at: number, value: string): number {
   let to = at;
   let high = -1;
   for (let index = 0; index < value.length; index++) {
@@ -88,4 +96,5 @@ function writeUuid(buffer: Buffer, at: number, value: string): void {
     }
   }
   if (to !== at + 16) throw new TypeError('not a UUID');
+  return 16;
 }

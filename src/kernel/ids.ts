@@ -87,21 +87,25 @@ export function requireUuid(value: string): string {
 
 /** The outside form of an id: `prefix_` + 26 Crockford base32 characters (TypeID 0.3). */
 export function formatId(kind: IdKind, uuid: string): string {
-  requireUuid(uuid);
   let text = '';
   // 130 bits in groups of five, the first two of them zero.
   let bits = 2;
   let held = 0;
-  for (let i = 0; i < 36; i++) {
+  let digits = 0;
+  for (let i = 0; i < uuid.length; i++) {
     const code = uuid.charCodeAt(i);
-    if (code === 45) continue;
-    held = (held << 4) | (code < 58 ? code - 48 : code - 87);
+    if (code === 45 && (i === 8 || i === 13 || i === 18 || i === 23)) continue;
+    const digit = code >= 48 && code <= 57 ? code - 48 : code >= 97 && code <= 102 ? code - 87 : undefined;
+    if (digit === undefined) break;
+    digits++;
+    held = (held << 4) | digit;
     bits += 4;
     if (bits < 5) continue;
     bits -= 5;
     text += alphabet[held >> bits];
     held &= (1 << bits) - 1;
   }
+  if (digits !== 32 || uuid.length !== 36) throw new TypeError('not a UUID');
   return `${idPrefixes[kind]}_${text}`;
 }
 

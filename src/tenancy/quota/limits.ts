@@ -54,6 +54,7 @@ export class TenantLimits {
 
   /** All limits that count these subjects: the tenant's, the key's and the agent's. */
   of(subjects: Subjects): readonly Limit[] {
+    if (this.#bySubject.size === 0) return this.#own;
     const key = subjects.keyId === undefined ? undefined : this.#bySubject.get(`key:${subjects.keyId}`);
     const agent = subjects.agentId === undefined ? undefined : this.#bySubject.get(`agent:${subjects.agentId}`);
     if (key === undefined && agent === undefined) return this.#own;
