@@ -1,8 +1,8 @@
 import { findUsage } from '#models';
 
-const doneMark = Buffer.from('[DONE]');
-const usageMark = Buffer.from('"usage"');
-const contentMarks = [Buffer.from('"content":"'), Buffer.from('"arguments":"'), Buffer.from('"reasoning_content":"')];
+const doneMark = '[DONE]';
+const usageMark = '"usage"';
+const contentMarks = ['"content":"', '"arguments":"', '"reasoning_content":"'];
 const empty = Buffer.alloc(0);
 
 /**
@@ -35,9 +35,13 @@ export class SseRelay {
    */
   push(chunk: Buffer): Buffer {
     if (this.done) return empty;
-    if (this.#size === 0 && endsEvent(chunk) && !chunk.includes(usageMark) && !chunk.includes(doneMark)) {
-      this.#countContent(chunk);
-      return chunk;
+    if (this.#size === 0 && endsEvent(chunk)) {
+      // One character a byte: searching a string costs a fifth of searching a buffer.
+      const text = chunk.latin1Slice();
+      if (!text.includes(usageMark) && !text.includes(doneMark)) {
+        this.#countContent(text);
+        return chunk;
+      }
     }
     const seam = Buffer.concat([this.#tail, chunk.subarray(0, 2)]);
     this.#hold(chunk);
@@ -75,8 +79,9 @@ export class SseRelay {
   }
 
   #passes(event: Buffer): boolean {
-    this.#countContent(event);
-    if (event.includes(usageMark)) {
+    const text = event.latin1Slice();
+    this.#countContent(text);
+    if (text.includes(usageMark)) {
       const parsed = parseData(event);
       const usage = findUsage(parsed);
       if (parsed !== undefined && usage !== undefined) {
@@ -85,20 +90,20 @@ export class SseRelay {
         if (Array.isArray(choices) && choices.length === 0 && !this.#keepUsage) return false;
       }
     }
-    if (event.includes(doneMark) && /^data:\s*\[DONE\]\s*$/.test(event.toString('utf8'))) {
+    if (text.includes(doneMark) && /^data:\s*\[DONE\]\s*$/.test(text)) {
       this.done = true;
       return false;
     }
     return true;
   }
 
-  #countContent(bytes: Buffer): void {
+  #countContent(text: string): void {
     for (const mark of contentMarks) {
-      for (let at = bytes.indexOf(mark); at !== -1; at = bytes.indexOf(mark, at)) {
+      for (let at = text.indexOf(mark); at !== -1; at = text.indexOf(mark, at)) {
         const start = at + mark.length;
         let end = start;
-        while (end < bytes.length && bytes[end] !== 34) end += bytes[end] === 92 ? 2 : 1;
-        this.contentBytes += Math.min(end, bytes.length) - start;
+        while (end < text.length && text.charCodeAt(end) !== 34) end += text.charCodeAt(end) === 92 ? 2 : 1;
+        this.contentBytes += Math.min(end, text.length) - start;
         at = end;
       }
     }
