@@ -4,6 +4,7 @@ import { formatId, type IdKind } from '#kernel/ids';
 
 import type { UsageSum } from './metering-manager.ts';
 import type { CallRow, UsageGroup } from './store.ts';
+import { readTrace } from './stored-trace.ts';
 
 const text = Type.String();
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -153,7 +154,7 @@ export function shownCall(row: CallRow): Static<typeof platformCallWithTraceSche
     firstByteMs: detail.firstByteMs,
     durationMs: Math.max(0, Date.parse(row.endedAt) - Date.parse(row.at)),
     error: detail.error,
-    trace: detail.trace,
+    trace: readTrace(detail.trace),
     origin: detail.origin,
     attempts: detail.attempts,
   };

@@ -3,6 +3,7 @@ import type { Tx } from '#kernel/database';
 import { idTime } from '#kernel/ids';
 
 import type { CallRecord } from './records.ts';
+import type { StoredStep } from './stored-trace.ts';
 
 /** The time an id carries, as `timestamptz` reads it: the same text for the same id, always. */
 export function timeOf(id: string): string {
@@ -57,7 +58,6 @@ export type CallRow = {
     CallRecord,
     | 'agentVersion'
     | 'providerId'
-    | 'trace'
     | 'reserved'
     | 'quantities'
     | 'origin'
@@ -65,7 +65,7 @@ export type CallRow = {
     | 'error'
     | 'startedAt'
     | 'firstByteMs'
-  > & { principal: { kind: string; id: string; name: string } };
+  > & { principal: { kind: string; id: string; name: string }; trace: readonly StoredStep[] };
 };
 
 /** Calls, newest first: `limit` + 1 of those before the id `before`. */
@@ -171,6 +171,11 @@ export async function readHeads(tx: Tx, table: 'calls' | 'usage'): Promise<Recor
     `SELECT writer, epoch, ${table} AS head FROM metering_writers`,
   );
   return Object.fromEntries(rows.map(({ writer, epoch, head }) => [`${writer}:${epoch}`, head]));
+}
+
+/** Drops the months that ended more than `days` before a day (`2026-11-22`); returns the names of their partitions. */
+export async function dropMonths(tx: Tx, today: string, days: number): Promise<readonly string[]> {
+  return (await tx.one<{ dropped: string[] }>('SELECT lintel_drop_metering($1, $2) AS dropped', [today, days])).dropped;
 }
 
 /** The rule of kernel/agent-reach for SQL: an agent or key among these. No id is both. */

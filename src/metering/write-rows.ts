@@ -3,6 +3,7 @@ import type { Tx } from '#kernel/database';
 import { idTime } from '#kernel/ids';
 
 import type { CallRecord, UsageEvent } from './records.ts';
+import { storeTrace } from './stored-trace.ts';
 
 /** Who numbers rows: a node, and its epoch since it last lost sight of a commit. */
 export type Numbering = { writer: string; epoch: number; calls: number; usage: number };
@@ -72,7 +73,7 @@ function detailOf(call: CallRecord): string {
     principal: { kind: call.principalKind, id: call.principalId, name: call.principalName },
     agentVersion: call.agentVersion,
     providerId: call.providerId,
-    trace: call.trace,
+    trace: storeTrace(call.trace),
     reserved: call.reserved,
     quantities: call.quantities,
     origin: call.origin,
