@@ -6,10 +6,21 @@ export type Clock = {
   monotonic(): number;
 };
 
+let lastMs = 0;
+let last = Temporal.Instant.fromEpochMilliseconds(lastMs);
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   // Whole milliseconds: what is stored reads back as the same text.
-  now: () => Temporal.Instant.fromEpochMilliseconds(Date.now()),
+  now: () => {
+    const ms = Date.now();
+    // A call asks several times within a millisecond.
+    if (ms !== lastMs) {
+      lastMs = ms;
+      last = Temporal.Instant.fromEpochMilliseconds(ms);
+    }
+    return last;
+  },
   monotonic: () => performance.now(),
 };
 

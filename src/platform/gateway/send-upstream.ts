@@ -80,7 +80,7 @@ async function attempt(
   const upstream = new Upstream(
     ports.dispatcher(target),
     {
-      url: new URL(`${target.baseUrl || inProcess}/${sending.path}`),
+      url: addressOf(`${target.baseUrl || inProcess}/${sending.path}`),
       body: sending.body(target),
       headers: {
         'content-type': 'application/json',
@@ -129,6 +129,19 @@ async function attempt(
     note(gone.aborted ? 'client-gone' : codeOf(error));
     return { failure, problem: failureOf(target, error) };
   }
+}
+
+const addresses = new Map<string, URL>();
+
+/** The address of a text, parsed once while it is in use. */
+function addressOf(text: string): URL {
+  let url = addresses.get(text);
+  if (url === undefined) {
+    if (addresses.size >= 1_000) addresses.clear();
+    url = new URL(text);
+    addresses.set(text, url);
+  }
+  return url;
 }
 
 /** The problem that an upstream status means for the caller; undefined where the provider's own answer is passed on. */
