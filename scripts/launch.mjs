@@ -34,9 +34,10 @@ const checks = [
 
 const vitest = (args) => ({ name: 'Vitest', browser: true, run: ['node_modules/vitest/vitest.mjs', 'run', ...args] });
 
-/** The child of this moment and how to stop it; the first request to stop, by signal name. */
+/** The child of this moment and how to stop it; the first request to stop, by signal name, and when it came. */
 let current;
 let stopping;
+let stoppedAt;
 
 process.exitCode = await main(process.argv.slice(2)).catch((error) => {
   if (!stopping) console.error(error.message);
@@ -50,6 +51,7 @@ async function main([name = '', ...args]) {
   // A terminal that went away must not turn a line of output into a crash.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => stop(signal));
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, insist);
   watchShell();
   const runtime = await ensureInstalled(root, { say, run: attend });
   for (const step of commands[name](args)) {
@@ -67,6 +69,8 @@ async function runStep(runtime, step) {
     PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH ?? ''}`,
   };
   if (step.name) env.NODE_ENV = 'test';
+  // Where src/main.ts keeps compiled modules: known before it begins, it need not be compiled itself.
+  if (step.drains) env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/lintel');
   const chromium = step.browser && ensureChromium(root, runtime, say);
   if (chromium) env.CHROMIUM_PATH = chromium;
   const started = performance.now();
@@ -75,10 +79,10 @@ async function runStep(runtime, step) {
     env,
     stdio: ['inherit', 'inherit', 'inherit', ...(step.drains ? ['ipc'] : [])],
   });
-  const code = await attend(child, (signal) => {
-    if (child.connected) child.send({ type: 'drain' }, () => {});
+  const code = await attend(child, (signal, again) => {
+    if (child.connected) child.send({ type: again ? 'hurry' : 'drain' }, () => {});
     // The terminal has given its SIGINT to the child too; a second one would make tools give up their clean-up.
-    else if (signal !== 'SIGINT') child.kill(signal);
+    else if (signal !== 'SIGINT' && !again) child.kill(signal);
   });
   if (step.name)
     say(`${step.name}: ${code === 0 ? 'passed' : 'failed'} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
@@ -101,8 +105,14 @@ function attend(child, end) {
 function stop(signal) {
   const first = stopping === undefined;
   stopping ??= signal;
+  stoppedAt ??= performance.now();
   if (current && first) current(signal);
   else if (!current) process.exit(128 + constants.signals[signal]);
+}
+
+/** A second Ctrl-C or SIGTERM: whoever stops us will not wait for calls. What comes within half a second is the first one by another way. */
+function insist() {
+  if (current && performance.now() - stoppedAt >= 500) current(stopping, true);
 }
 
 /**

@@ -4,6 +4,7 @@ import { createAgentsModule } from '#agents';
 import { createDeliveryModule } from '#delivery';
 import { systemClock } from '#kernel/clock';
 import { Database } from '#kernel/database';
+import { Drain } from '#kernel/drain';
 import { createEgress, type Egress } from '#kernel/egress';
 import { killPoint } from '#kernel/faults';
 import { LogFollower } from '#kernel/follower';
@@ -30,7 +31,8 @@ import { createAuthModule, inProcessHasher } from '#security/auth';
 import { createRbacModule } from '#security/rbac';
 import { createTenancyModule } from '#tenancy';
 import { createQuotaModule } from '#tenancy/quota';
-import { callOwnApi } from './app/call-own-api.ts';
+import { auditedTypes } from './app/audited-types.ts';
+import { actingPrincipal, callOwnApi } from './app/call-own-api.ts';
 import { type AppConfig, allSettings, readAppConfig } from './app/config.ts';
 import { frontDoorSteps } from './app/front-door-steps.ts';
 import { gatewayPorts } from './app/gateway-ports.ts';
@@ -90,6 +92,7 @@ export async function createApp(options: AppOptions) {
   const tenancy = createTenancyModule({
     ...common,
     tables: () => [...kernelTables, ...modules.flatMap((module) => module.tables ?? [])],
+    provision: (tx, tenant, cause) => billing.plans.ensureSubscriptionIn(tx, tenant, tenant.createdAt, cause),
   });
   const quota = createQuotaModule({
     ...common,
@@ -104,6 +107,7 @@ export async function createApp(options: AppOptions) {
     config: {
       staleGraceSeconds: config.LINTEL_STALE_GRACE_SECONDS,
       commitWindowMs: config.LINTEL_COMMIT_WINDOW_MS,
+      usageDays: config.LINTEL_USAGE_DAYS,
       spoolFolder: options.spoolDir,
       spoolMaxBytes: config.LINTEL_SPOOL_MAX_BYTES,
     },
@@ -117,22 +121,7 @@ export async function createApp(options: AppOptions) {
   const audit = createAuditModule({
     ...common,
     tenants: tenancy.tenants,
-    types: [
-      'tenancy.',
-      'quota.',
-      'auth.',
-      'rbac.',
-      'security.',
-      'models.',
-      'agents.agent.',
-      'agents.tool.',
-      'agents.version.',
-      'agents.alias.',
-      'agents.run.reviewed',
-      'agents.run.cancelled',
-      'agents.approval.',
-      'billing.',
-    ],
+    types: auditedTypes,
   });
   const delivery = createDeliveryModule({ config, log });
   const auth = createAuthModule({
@@ -233,8 +222,17 @@ export async function createApp(options: AppOptions) {
     config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined || role === 'setup'
       ? undefined
       : await startTelemetry({ version, nodeId: node.id, role, log });
+  metrics.gauge('lintel_spool_bytes', 'Calls kept on disk until the database takes them, bytes.', () => {
+    return metering.recorder.spoolBytes;
+  });
+  metrics.gauge('lintel_spool_blocked', '1 while the spool cannot be taken in.', () =>
+    metering.recorder.trouble === undefined ? 0 : 1,
+  );
   const routes = [...health, ...modules.flatMap((module) => module.routes ?? [])];
+  const drain = new Drain(() => actingPrincipal() !== undefined);
   const server: FastifyInstance = await createServer({
+    drain,
+    clientStallMs: config.LINTEL_CLIENT_STALL_SECONDS * 1000,
     routes,
     steps: frontDoorSteps({
       follower,
@@ -274,6 +272,8 @@ export async function createApp(options: AppOptions) {
     modules,
     subscribers: new SubscriberRunner({ db, log, subscribers: modules.flatMap((module) => module.subscribers ?? []) }),
     server,
+    drain,
+    drainMs: config.LINTEL_DRAIN_SECONDS * 1000,
     closeOutside: async () => {
       await telemetry?.stop();
       await upstream.close();
@@ -289,5 +289,8 @@ export async function createApp(options: AppOptions) {
     services: { tenancy, quota, metering, rbac, audit, auth, models, agents, billing, console },
     start: () => lifecycle.start(),
     close: () => lifecycle.close(),
+    hurry: () => lifecycle.hurry(),
+    /** Calls, and runs of agents, that an end waits for. */
+    underWay: () => Math.max(drain.running, agents.engine.active),
   };
 }

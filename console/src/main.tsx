@@ -3,7 +3,13 @@ import '@mantine/notifications/styles.css';
 import '@mantine/spotlight/styles.css';
 import './styles.css';
 
-import { DirectionProvider, localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
+import {
+  createTheme,
+  DirectionProvider,
+  localStorageColorSchemeManager,
+  MantineProvider,
+  mergeThemeOverrides,
+} from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
@@ -16,12 +22,20 @@ import { theme } from '#theme';
 
 const colorSchemes = localStorageColorSchemeManager({ key: 'lintel.theme' });
 const language = await loadLanguage(preferredLocale());
+// What closes a message in the corner has no text of its own.
+const spoken = createTheme({
+  components: { Notification: { defaultProps: { closeButtonProps: { 'aria-label': language.t('action.close') } } } },
+});
 const root = document.getElementById('root');
 if (root === null) throw new Error('The page has no #root.');
 
 createRoot(root).render(
   <DirectionProvider initialDirection={language.dir} detectDirection={false}>
-    <MantineProvider theme={theme} colorSchemeManager={colorSchemes} defaultColorScheme="auto">
+    <MantineProvider
+      theme={mergeThemeOverrides(theme, spoken)}
+      colorSchemeManager={colorSchemes}
+      defaultColorScheme="auto"
+    >
       <LanguageProvider language={language}>
         <QueryClientProvider client={queries}>
           <Notifications position="bottom-right" />

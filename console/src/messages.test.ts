@@ -76,6 +76,21 @@ describe('messages', () => {
   });
 });
 
+describe('problems', () => {
+  const server = `${folder}/../../src`;
+  const kinds = globSync('**/*.ts', { cwd: server })
+    .filter((file) => !file.includes('.test.'))
+    .flatMap((file) => [
+      ...readFileSync(`${server}/${file}`, 'utf8').matchAll(/type: '([a-z][a-z-]*)',\s*status(?:: \d{3})?,\s*title:/g),
+    ])
+    .map(([, type]) => type as string);
+
+  it('of the server all have a title in the reader’s language', () => {
+    expect(kinds.length).toBeGreaterThan(50);
+    expect(kinds.filter((type) => !(`problemTitle.${type}` in en))).toEqual([]);
+  });
+});
+
 describe('components', () => {
   it('hold no text of their own', () => {
     expect(sources.length).toBeGreaterThan(40);

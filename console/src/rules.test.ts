@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest';
 
 import { newExternal, newNative, trimDefinition } from '#features/agents/definition.ts';
 import { emptyRun, readRunEvent } from '#features/agents/run-view.ts';
+import { serversOf } from '#features/agents/tool-trust-panel.tsx';
 import { diffOf } from '#features/audit/diff.ts';
 import { keyPresets, presetScopes } from '#features/auth/key-presets.ts';
-import { subtractDecimals } from '#features/billing/line-reason.tsx';
 import { draftOf, pricesOf } from '#features/billing/plan-draft.ts';
 import { perMillion, perUnit } from '#features/models/models-panel.tsx';
+import { csvOf } from '#lib/csv.ts';
+import { addDecimals, subtractDecimals } from '#lib/decimal.ts';
 import { translator } from '#lib/i18n.tsx';
 import { navigationFor } from '#lib/screens.ts';
 
@@ -26,7 +28,9 @@ describe('prices', () => {
     expect(perUnit('0.01', 'requests')).toBe('0.01');
   });
 
-  it('subtracts decimals exactly', () => {
+  it('adds and subtracts decimals exactly', () => {
+    expect(addDecimals('0.1', '0.2')).toBe('0.3');
+    expect(addDecimals('-0.05', '1')).toBe('0.95');
     expect(subtractDecimals('0.3', '0.1')).toBe('0.2');
     expect(subtractDecimals('1', '1.05')).toBe('-0.05');
     expect(subtractDecimals('-2', '3')).toBe('-5');
@@ -112,6 +116,58 @@ describe('definitions', () => {
       guardrails: { maxSeconds: 600 },
     });
     expect(trimDefinition(newNative)).toMatchObject({ kind: 'native', instructions: '' });
+  });
+});
+
+describe('exports', () => {
+  it('quote what needs it and leave numbers alone', () => {
+    expect(
+      csvOf(
+        ['a', 'b'],
+        [
+          ['x,y', 'say "hi"'],
+          [1, null],
+          [-0.5, true],
+          ['-2.50', undefined],
+        ],
+      ),
+    ).toBe('\uFEFFa,b\r\n"x,y","say ""hi"""\r\n1,\r\n-0.5,true\r\n-2.50,\r\n');
+  });
+
+  it.each(['=1+1', '+1', '-1+1', '@SUM(A1)', '\tx', '\r=1', '\n=1', '＝1', "-2+3+cmd|' /C calc'!A0"])(
+    'do not let %j be a formula',
+    (cell) => {
+      const line = csvOf([], [[cell]])
+        .slice(1)
+        .split('\r\n')
+        .slice(1)
+        .join('\r\n');
+      expect(line.replace(/^"/, '')).toMatch(/^'/);
+    },
+  );
+});
+
+describe('tool servers', () => {
+  const event = (type: string, id: string, after?: object) => ({
+    type: `agents.tool.${type}`,
+    subject: { kind: 'tool', id, name: id },
+    data: after === undefined ? { before: {} } : { after },
+  });
+  const server = { kind: 'mcp_http', place: 'https://a.example', trusted: false, functions: 2 };
+
+  it('are what the newest event of each says, without deleted ones and OpenAPI documents', () => {
+    const servers = serversOf([
+      event('updated', 'b', { ...server, trusted: true }),
+      event('created', 'b', server),
+      event('deleted', 'c'),
+      event('created', 'c', server),
+      event('created', 'd', { ...server, kind: 'openapi' }),
+      event('created', 'a', server),
+    ]);
+    expect(servers.map(({ name, trusted }) => [name, trusted])).toEqual([
+      ['a', false],
+      ['b', true],
+    ]);
   });
 });
 

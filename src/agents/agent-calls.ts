@@ -3,14 +3,17 @@ import type { Clock } from '#kernel/clock';
 import { Problem } from '#kernel/problem';
 import type { Message } from '#models';
 import type { AgentDirectory } from './agent-directory.ts';
-import { type CallOrigin, callRecordOf, priceOf, quantitiesOf } from './call-record.ts';
+import { type CallOrigin, callRecordOf } from './call-record.ts';
 import { readMessages } from './conversation.ts';
 import type { RunListener } from './drive-context.ts';
+import { followRun } from './follow-run.ts';
 import type { MeteringPort } from './ports.ts';
 import { agentProblems } from './problems.ts';
 import type { Driven } from './run-engine.ts';
 import type { ResolvedAgent, RunManager } from './run-manager.ts';
-import type { Run } from './runs.ts';
+import type { RunBell } from './run-stream.ts';
+import type { Front, Run, Step } from './runs.ts';
+import { priceOf, spendingOf } from './spending.ts';
 
 /** A call of an agent: who, from where, what, and who listens. */
 export type AgentCall = CallOrigin & {
@@ -31,11 +34,20 @@ export type ChatResult = {
   price: { price: string; currency: string } | null;
 };
 
+/** What calls of agents are served with. */
+export type CallDeps = {
+  directory: AgentDirectory;
+  runs: RunManager;
+  bell: RunBell;
+  metering: MeteringPort;
+  clock: Clock;
+};
+
 /** Calls of agents as the gateway and the module's own routes make them: one call, one run, one row in `calls`. */
 export class AgentCalls {
-  readonly #deps: { directory: AgentDirectory; runs: RunManager; metering: MeteringPort; clock: Clock };
+  readonly #deps: CallDeps;
 
-  constructor(deps: { directory: AgentDirectory; runs: RunManager; metering: MeteringPort; clock: Clock }) {
+  constructor(deps: CallDeps) {
     this.#deps = deps;
   }
 
@@ -60,27 +72,59 @@ export class AgentCalls {
       run,
       message: run.output === null ? null : { role: 'assistant', content: run.output.text },
       finishReason: run.output?.finishReason ?? null,
-      quantities: quantitiesOf(steps),
+      quantities: { ...spendingOf(run, steps).quantities },
       price: priceOf(run),
     };
   }
 
-  /** Runs an agent for a client that waits and writes the call's row; the outcome is in what it resolves to. */
+  /**
+   * Runs an agent for a client that waits and writes the call's row; the outcome is in what it resolves to. A run that another engine
+   * took over is followed to where it stands still.
+   */
   async run(call: AgentCall): Promise<Driven> {
-    const { runs, metering, clock } = this.#deps;
-    const driven = await runs.runInForeground(call);
-    await metering.record({ call: callRecordOf(call, call.agent, driven, clock.now()), usage: [], charges: [] });
+    const { runs, bell } = this.#deps;
+    let streamed = '';
+    const listener: RunListener = {
+      ...(call.listener?.onText === undefined
+        ? {}
+        : {
+            onText: (delta) => {
+              streamed += delta;
+              call.listener?.onText?.(delta);
+            },
+          }),
+      onStep: (step) => {
+        // The text of a model step that is done is no part of the next one's.
+        if (step.kind === 'model') streamed = '';
+        call.listener?.onStep?.(step);
+      },
+    };
+    const front = frontOf(call);
+    let driven = await runs.runInForeground({ ...call, listener, front });
+    if ( driven.halted === 'unreachable')
+      driven = await followRun({ runs, bell }, driven, call.signal, { listener, streamed });
+    const { run, steps, problem } = driven;
+    // One that another engine has gets its row when it stands still: the log brings it (see callSubscriber).
+    if (run.status !== 'running') await this.#record(call, run, steps, problem);
     return driven;
   }
 
   /** Queues a run for the background and writes the call's row. */
   async queue(call: AgentCall): Promise<Run> {
-    const { runs, metering, clock } = this.#deps;
-    const run = await runs.runInBackground(call);
-    const driven = { run, steps: [], problem: undefined };
-    await metering.record({ call: callRecordOf(call, call.agent, driven, clock.now()), usage: [], charges: [] });
+    const run = await this.#deps.runs.runInBackground({ ...call, front: frontOf(call) });
+    await this.#record(call, run, [], undefined);
     return run;
   }
+
+  #record(call: AgentCall, run: Run, steps: readonly Step[], problem: Problem | undefined): Promise<void> {
+    const { metering, clock } = this.#deps;
+    const row = callRecordOf({ ...run, callId: call.callId }, frontOf(call), steps, clock.now(), problem?.kind.status);
+    return metering.record({ call: row, usage: [], charges: [] });
+  }
+}
+
+function frontOf({ origin, trace, stream }: AgentCall): Front {
+  return { origin, trace, stream };
 }
 
 function refused(param: string, detail: string): Problem {

@@ -40,7 +40,7 @@ beforeAll(async () => {
     baseUrl: double.url,
     apiKey: DOUBLE_KEY,
   });
-  for (const name of ['double', 'double-slow-1500', 'double-gap-200-chunks-20']) {
+  for (const name of ['double', 'double-slow-1200', 'double-slow-1500', 'double-gap-200-chunks-20']) {
     await operator(`/v1/platform/providers/${provider.body['id']}/models`, { name });
   }
   const tool = await as(acme, 'POST', '/v1/tools', {
@@ -82,7 +82,23 @@ describe('happy', () => {
       ['model', null, 'done'],
     ]);
     const call = await as(acme, 'GET', `/v1/calls/${answer.body['call']}`);
-    expect([call.status, call.body]).toMatchObject([200, { kind: 'run', status: 'ok' }]);
+    expect([call.status, call.body]).toMatchObject([
+      200,
+      { kind: 'run', status: 'ok', model: 'agent/support@1', reserved: { tokens: expect.any(Number) } },
+    ]);
+    const trace = call.body['trace'] as unknown as { step: string; detail: Json }[];
+    expect(trace.slice(-4).map(({ step, detail }) => [step, detail['name']])).toEqual([
+      ['model', 'house/double'],
+      ['tool', 't_effect'],
+      ['model', 'house/double'],
+      ['run', undefined],
+    ]);
+    expect(trace.at(-2)?.detail).toMatchObject({
+      reserved: { tokens: expect.any(Number) },
+      used: { tokens: expect.any(Number) },
+    });
+    const listed = (await as(acme, 'GET', '/v1/calls?model=agent/support@1')).body['data'] as unknown as Json[];
+    expect(listed.map((each) => each['id'])).toContain(call.body['id']);
     await until(async () => {
       const usage = await as(acme, 'GET', `/v1/usage?from=${day(-1)}&to=${day(1)}&groupBy=type`);
       return usage.text.includes('agent.run') && usage.text.includes('model.call');
@@ -175,6 +191,34 @@ describe('happy', () => {
     expect(events).toContain('text');
     expect(events.at(-1)).toBe('run');
     expect(text).toContain('"status":"finished"');
+  });
+
+  test('a stream whose run is taken over by another engine ends where the run stands still', async () => {
+    const made = await as(acme, 'POST', '/v1/agents', {
+      name: 'lost-engine',
+      definition: native({ model: 'house/double-slow-1200' }),
+    });
+    const asked = () => double.requests.filter((each) => each.body?.model === 'double-slow-1200').length;
+    const before = asked();
+    const stream = as(acme, 'POST', `/v1/agents/${made.body['id']}/runs`, {
+      input: 'call:lintel_write {"method":"POST","path":"/v1/agents","body":{}}',
+      mode: 'stream',
+    });
+    await until(async () => asked() > before);
+    // As after five seconds of silence: somebody else has it.
+    await t.app.db.forTenant(acme.uuid, (tx) =>
+      tx.execute(
+        `UPDATE runs SET fence = fence + 1, lease_expires_at = clock_timestamp() - interval '1 second'
+         WHERE tenant_id = $1 AND agent_name = 'lost-engine'`,
+        [acme.uuid],
+      ),
+    );
+    const events = [...(await stream).text.matchAll(/^event: (\w+)\n(?:id: \d+\n)?data: (.*)$/gm)];
+    const last = JSON.parse(events.at(-1)?.[2] ?? '{}') as Json;
+    expect([events.at(-1)?.[1], last['status']]).toEqual(['run', 'waiting']);
+    expect((await detail(last['id']))['status']).toBe('waiting');
+    const rows = (await as(acme, 'GET', '/v1/calls?model=agent/lost-engine@1')).body['data'] as unknown as Json[];
+    expect(rows.map((row) => row['id'])).toEqual([last['call']]);
   });
 
   test('versions and aliases: live moves, old ones stay, names resolve', async () => {

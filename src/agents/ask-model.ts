@@ -1,6 +1,6 @@
 import { newId } from '#kernel/ids';
 import { Problem } from '#kernel/problem';
-import type { Message } from '#models';
+import { estimateTokens, type Message } from '#models';
 import type { ExternalDefinition, NativeDefinition } from './definitions.ts';
 import { type DriveContext, isStop, keepIntent, stepAt } from './drive-context.ts';
 import { callExternal, ExternalRefused } from './external-agent.ts';
@@ -12,13 +12,13 @@ import type { Change } from './run-journal.ts';
 import type { ModelResult, Step } from './runs.ts';
 import {
   addMoney,
+  bytesPerTokenUnknown,
   dimensionsOf,
   guardrailReached,
-  microsOf,
-  reserveModelStep,
+  reserveStep,
   runPriceOf,
+  type StepBudget,
   settle,
-  subjectsOf,
   usageOf,
 } from './step-budget.ts';
 import { ToolNotCalled } from './tool-functions.ts';
@@ -39,7 +39,8 @@ async function askModel(context: DriveContext, definition: NativeDefinition): Pr
   const messages = conversationOf(definition, run.input, journal.steps);
   const { specs } = tools;
   const begun = stepAt(journal, journal.nextSeq);
-  const { reservation, outputTokens } = await reserveModelStep(deps, run, target, messages, specs);
+  const taker = { type: 'model.call', target } as const;
+  const { reservation, reserved, outputTokens } = await reserveStep(deps, run, taker, messages, specs);
   const toKeep = (
     used: Quantities,
     by: ModelTarget,
@@ -60,7 +61,16 @@ async function askModel(context: DriveContext, definition: NativeDefinition): Pr
     });
     const last = result.toolCalls.length === 0 && result.finishReason !== cutOff;
     return {
-      step: { ...begun, kind: 'model', status: 'done', idempotencyKey: null, result, usage, finishedAt: journal.now() },
+      step: {
+        ...begun,
+        kind: 'model',
+        status: 'done',
+        idempotencyKey: null,
+        result,
+        usage,
+        reserved,
+        finishedAt: journal.now(),
+      },
       charges: settle(reservation, tokens, priced, last ? runPriceOf(deps.billing, run) : null),
       state: { modelSteps: run.modelSteps + 1, tokens: run.tokens + tokens, ...addMoney(run, priced) },
     };
@@ -90,12 +100,15 @@ async function askModel(context: DriveContext, definition: NativeDefinition): Pr
   await keepAnswer(context, change);
 }
 
-/** Keeps an answer; one that asks for no tools ends the run in the same transaction. */
+/**
+ * Keeps an answer. One that asks for tools is kept together with the intents (or approvals) of their calls, which are what has to be
+ * durable next; one that does not ends the run in the same transaction.
+ */
 async function keepAnswer(context: DriveContext, change: Change & { step: Step }): Promise<void> {
   const result = change.step.result as ModelResult;
-  if (result.toolCalls.length > 0) await context.journal.keep(change);
-  else await finishRun(context, result, change);
-  context.listener.onStep?.(change.step);
+  const told = { ...change, kept: () => context.listener.onStep?.(change.step) };
+  if (result.toolCalls.length > 0) context.journal.stage(told);
+  else await finishRun(context, result, told);
 }
 
 async function askExternal(context: DriveContext, definition: ExternalDefinition): Promise<void> {
@@ -103,11 +116,9 @@ async function askExternal(context: DriveContext, definition: ExternalDefinition
   const { run } = journal;
   const standing = journal.steps.findLast((step) => step.kind === 'external' && step.status !== 'done');
   const begun = stepAt(journal, standing?.seq ?? journal.nextSeq);
-  const step: Step = { ...begun, kind: 'external', tool: definition.protocol, result: null };
-  const reservation = await deps.quota.reserve(subjectsOf(run), {
-    tokens: 0n,
-    money: microsOf(runPriceOf(deps.billing, run)),
-  });
+  const budget = await reserveStep(deps, run, { type: 'agent.external' }, run.input, []);
+  const { reservation, reserved } = budget;
+  const step: Step = { ...begun, kind: 'external', tool: definition.protocol, result: null, reserved };
   let settled = false;
   try {
     await keepIntent(context, step);
@@ -119,16 +130,18 @@ async function askExternal(context: DriveContext, definition: ExternalDefinition
       headers: context.secrets(),
       messages: run.input,
       key: step.idempotencyKey as string,
+      ...(run.guardrails.maxOutputTokens === undefined ? {} : { maxTokens: budget.outputTokens }),
       signal,
       ...(listener.onText === undefined ? {} : { onText: (delta: string) => listener.onText?.(delta) }),
     });
     await journal.fault('after-effect', step);
-    const quantities = { requests: 1, ...said.quantities };
-    const tokens = (said.quantities['input_tokens'] ?? 0) + (said.quantities['output_tokens'] ?? 0);
+    const { used, estimated } = usedBy(said, budget);
+    const quantities = { requests: 1, ...used };
+    const tokens = used.input_tokens + used.output_tokens;
     const priced = deps.billing.priceOf(run.tenantId, 'agent.external', dimensionsOf(run), quantities);
     const charges = settle(reservation, tokens, priced, runPriceOf(deps.billing, run));
     settled = true;
-    const usage = usageOf(run, step.seq, newId(), { type: 'agent.external', quantities, priced });
+    const usage = usageOf(run, step.seq, newId(), { type: 'agent.external', quantities, estimated, priced });
     const result = { content: said.text, toolCalls: [], finishReason: said.finishReason };
     await keepAnswer(context, {
       step: { ...step, status: 'done', result, usage, finishedAt: journal.now() },
@@ -145,6 +158,22 @@ async function askExternal(context: DriveContext, definition: ExternalDefinition
     if (definition.idempotent !== true) return parkRun(journal, 'needs_review', { seq: step.seq });
     throw new Problem(agentProblems.runFailed, { detail: 'The external agent gave no answer.', cause: error });
   }
+}
+
+/** What an agent elsewhere says it used; what it does not say is estimated from bytes, never above what was set aside. */
+function usedBy(
+  said: { text: string; quantities: Quantities },
+  { bound, inputEstimate }: StepBudget,
+): { used: { input_tokens: number; output_tokens: number }; estimated: boolean } {
+  const { input_tokens: input, output_tokens: output } = said.quantities;
+  const bytes = Buffer.byteLength(said.text);
+  return {
+    used: {
+      input_tokens: input ?? Math.min(inputEstimate, bound.input_tokens),
+      output_tokens: output ?? Math.min(estimateTokens(bytes, bytesPerTokenUnknown), bound.output_tokens),
+    },
+    estimated: input === undefined || output === undefined,
+  };
 }
 
 /** What the model reads: instructions, what the caller sent, and the steps so far. */

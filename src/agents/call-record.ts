@@ -1,10 +1,8 @@
 import type { Context, Principal, TraceStep } from '#kernel/http';
-import { formatId } from '#kernel/ids';
-import { add, formatDecimal, parseDecimal } from '#kernel/money';
+import { formatId, idTime } from '#kernel/ids';
 import type { CallRecord } from '#metering';
-import type { Driven } from './run-engine.ts';
-import type { ResolvedAgent } from './run-manager.ts';
-import type { Run, Step } from './runs.ts';
+import type { Front, Run, Step } from './runs.ts';
+import { spendingOf } from './spending.ts';
 
 /** The request behind a call of an agent. `callId` is a UUID version 7. */
 export type CallOrigin = {
@@ -17,78 +15,100 @@ export type CallOrigin = {
   startedAt: Temporal.Instant;
 };
 
-/** What the steps of a run used in all, by meter name. */
-export function quantitiesOf(steps: readonly Step[]): Record<string, number> {
-  const sums: Record<string, number> = {};
-  for (const { usage } of steps) {
-    for (const [name, count] of Object.entries(usage?.quantities ?? {})) sums[name] = (sums[name] ?? 0) + count;
-  }
-  return sums;
-}
+/** Steps of a run that its call's trace shows one by one. */
+const shownSteps = 100;
 
-/** The row in `calls` of a call to an agent. A run in background is done as a call once it is queued. */
+/**
+ * The row in `calls` of a call to an agent, from the run's journal: whoever ends the run writes the same. A run in background is
+ * done as a call once it is queued, one that waits for a person once it waits. `httpStatus`: what the client is told, where it is told.
+ */
 export function callRecordOf(
-  call: CallOrigin,
-  agent: ResolvedAgent,
-  driven: Driven,
+  run: Run & { callId: string },
+  front: Front,
+  steps: readonly Step[],
   endedAt: Temporal.Instant,
+  httpStatus: number | undefined = run.error?.status,
 ): CallRecord {
-  const { run, steps, problem } = driven;
-  const used = steps.flatMap((step) => (step.usage === null ? [] : [step.usage]));
-  const last = used.findLast((usage) => usage.dimensions['model'] !== undefined);
-  const costs = used.filter((usage) => usage.cost !== undefined);
-  const currencies = new Set(costs.map((usage) => usage.costCurrency));
-  // Costs in several currencies have no sum.
-  const cost = costs.length > 0 && currencies.size === 1;
-  const refused =
-    problem !== undefined && (problem.kind.status === 402 || problem.kind.status === 429) && steps.length === 0;
-  const { principal } = call;
-  call.trace.push({
-    step: 'run',
-    outcome: refused ? 'refuse' : 'pass',
-    us: Math.round(run.activeMs * 1_000),
-    detail: { run: formatId('run', run.id), status: run.status, steps: steps.length },
-  });
+  const { principal, error } = run;
+  const refused = run.status === 'failed' && (httpStatus === 402 || httpStatus === 429) && steps.length === 0;
+  const { reserved, quantities, estimated, price, currency, cost, costCurrency } = spendingOf(run, steps);
   return {
-    id: call.callId,
+    id: run.callId,
     tenantId: run.tenantId,
-    demo: call.demo,
-    mode: principal.mode,
+    demo: run.demo,
+    mode: run.mode,
     kind: 'run',
     status: refused ? 'refused' : run.status === 'failed' ? 'failed' : run.status === 'cancelled' ? 'cancelled' : 'ok',
-    httpStatus: problem?.kind.status ?? (run.status === 'cancelled' ? 499 : 200),
+    httpStatus: run.status === 'cancelled' ? 499 : run.status === 'failed' ? (httpStatus ?? 500) : 200,
     principalKind: principal.kind,
     principalId: principal.id,
     principalName: principal.name,
     keyId: principal.kind === 'key' ? principal.id : null,
-    agentId: agent.agentId,
-    agentVersion: agent.version,
+    agentId: run.agentId,
+    agentVersion: run.agentVersion,
     runId: run.id,
     providerId: null,
-    provider: last?.dimensions['provider'] ?? null,
-    model: last?.dimensions['model'] ?? null,
-    stream: call.stream,
-    trace: call.trace,
-    reserved: null,
-    quantities: quantitiesOf(steps),
-    estimated: used.some((usage) => usage.estimated === true),
+    provider: null,
+    model: `agent/${run.agentName}@${run.agentVersion}`,
+    stream: front.stream,
+    trace: [...front.trace, ...traceOf(steps), endOf(run, steps, refused)],
+    reserved,
+    quantities,
+    estimated,
     late: false,
-    cost: cost
-      ? formatDecimal(costs.reduce((sum, usage) => add(sum, parseDecimal(usage.cost as string)), parseDecimal('0')))
-      : null,
-    costCurrency: cost ? (costs[0]?.costCurrency ?? null) : null,
-    price: priceOf(run)?.price ?? null,
-    currency: run.currency,
-    origin: call.origin,
+    cost,
+    costCurrency,
+    price,
+    currency,
+    origin: front.origin,
     attempts: [],
-    error: run.error === null ? null : { code: run.error.code, message: run.error.detail },
-    startedAt: call.startedAt.toString({ smallestUnit: 'millisecond' }),
+    error: error === null ? null : { code: error.code, message: error.detail },
+    startedAt: new Date(idTime(run.callId)).toISOString(),
     endedAt: endedAt.toString({ smallestUnit: 'millisecond' }),
     firstByteMs: null,
   };
 }
 
-/** What a run costs so far; null where the plan names no price. */
-export function priceOf(run: Run): { price: string; currency: string } | null {
-  return run.currency === null ? null : { price: formatDecimal(parseDecimal(run.money)), currency: run.currency };
+function endOf(run: Run, steps: readonly Step[], refused: boolean): TraceStep {
+  return {
+    step: 'run',
+    outcome: refused ? 'refuse' : 'pass',
+    us: Math.round(run.activeMs) * 1_000,
+    detail: {
+      run: formatId('run', run.id),
+      status: run.status,
+      steps: steps.length,
+      ...(steps.length > shownSteps ? { shown: shownSteps } : {}),
+    },
+  };
+}
+
+/** What each step set aside and used. Texts and arguments stay in the journal. */
+function traceOf(steps: readonly Step[]): TraceStep[] {
+  return steps.slice(0, shownSteps).map((step) => {
+    const { kind, seq, status, startedAt, finishedAt, reserved, usage, below, result } = step;
+    const model = usage?.dimensions['model'];
+    const spent = usage ?? below;
+    const tokens = (spent?.quantities['input_tokens'] ?? 0) + (spent?.quantities['output_tokens'] ?? 0);
+    const refused = kind === 'approval' && result?.approved === false;
+    return {
+      step: kind,
+      outcome: refused ? 'refuse' : status === 'done' ? 'pass' : 'skip',
+      us: finishedAt === null ? 0 : Math.max(0, Math.round(microsOf(finishedAt) - microsOf(startedAt))),
+      detail: {
+        seq,
+        name: model ?? step.tool ?? kind,
+        ...(status === 'done' ? {} : { status }),
+        ...(kind === 'tool' && result?.isError ? { error: true } : {}),
+        ...(reserved === null ? {} : { reserved }),
+        ...(spent === null
+          ? {}
+          : { used: { tokens, money: spent.price ?? null }, ...(spent.estimated ? { estimated: true } : {}) }),
+      },
+    };
+  });
+}
+
+function microsOf(time: string): number {
+  return Number(Temporal.Instant.from(time).epochNanoseconds / 1_000n);
 }

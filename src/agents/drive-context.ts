@@ -40,7 +40,7 @@ export type DriveContext = {
 
 /** Why a run is stopped from outside. */
 export class Stop extends Error {
-  readonly reason: 'cancel' | 'client' | 'time';
+  readonly reason: 'cancel' | 'client' | 'time' | 'hand-over';
 
   constructor(reason: Stop['reason']) {
     super(`The run was stopped: ${reason}.`);
@@ -66,6 +66,8 @@ export function stepAt(journal: RunJournal, seq: number): Omit<Step, 'kind' | 'r
     arguments: null,
     idempotencyKey: `${formatId('run', journal.run.id)}:${seq}`,
     usage: null,
+    reserved: null,
+    below: null,
     startedAt: journal.now(),
     finishedAt: null,
   };
@@ -73,7 +75,6 @@ export function stepAt(journal: RunJournal, seq: number): Omit<Step, 'kind' | 'r
 
 /** Keeps a step before its effect: from here on it may have happened. */
 export async function keepIntent({ journal, listener }: DriveContext, step: Step): Promise<void> {
-  await journal.keep({ step });
-  listener.onStep?.(step);
+  await journal.keep({ step, kept: () => listener.onStep?.(step) });
   await journal.fault('after-intent', step);
 }

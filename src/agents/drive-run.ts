@@ -1,5 +1,6 @@
 import { answer } from './ask-model.ts';
-import { askPeople, callTool, refuseCall } from './call-tool.ts';
+import { askPeople } from './ask-people.ts';
+import { callTools } from './call-tools.ts';
 import type { DriveContext } from './drive-context.ts';
 import { nextAction, type ToolRules } from './next-action.ts';
 import { finishRun, parkRun } from './run-ending.ts';
@@ -16,9 +17,8 @@ export async function driveRun(context: DriveContext): Promise<void> {
     if (context.draining() && !journal.run.foreground) return parkRun(journal, 'queued');
     const action = nextAction(journal.steps, rules);
     if (action.kind === 'answer') await answer(context);
-    else if (action.kind === 'tool') await callTool(context, action.placed, action.again);
+    else if (action.kind === 'call') await callTools(context, action.calls);
     else if (action.kind === 'ask') await askPeople(context, action.calls);
-    else if (action.kind === 'refuse') await refuseCall(context, action.placed, action.note);
     else if (action.kind === 'wait') await parkRun(journal, 'waiting');
     else if (action.kind === 'review') await parkRun(journal, 'needs_review', { seq: action.step.seq });
     else await finishRun(context, action.result);

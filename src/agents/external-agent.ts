@@ -18,6 +18,8 @@ export type ExternalCall = {
   headers: Record<string, string>;
   messages: readonly Message[];
   key: string;
+  /** Output cap, where the agent's owner sets one (openai). */
+  maxTokens?: number;
   signal: AbortSignal;
   onText?: (delta: string) => void;
 };
@@ -77,6 +79,7 @@ function openaiBody(call: ExternalCall, streamed: boolean): Record<string, unkno
   return {
     model: call.definition.model ?? call.name,
     messages: toOpenai(call.messages),
+    ...(call.maxTokens === undefined ? {} : { max_tokens: call.maxTokens }),
     ...(streamed ? { stream: true, stream_options: { include_usage: true } } : {}),
   };
 }

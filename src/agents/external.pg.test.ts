@@ -101,10 +101,47 @@ test('any JSON over HTTP by mapping', async () => {
   expect(seen[0]?.headers).toMatchObject({ 'x-key': 'k' });
 });
 
-test('what it says it used counts only as whole numbers', async () => {
-  answer = (response) => response.end(JSON.stringify({ result: { said: 'fine', n: { in: -5, out: '7' } } }));
-  const { ask } = await agentOf(mapped());
-  expect((await ask('hi')).run).toMatchObject({ status: 'finished', tokens: 0 });
+test('what it says it used counts only as whole numbers; what it does not say is estimated from bytes', async () => {
+  answer = (response) => response.end(JSON.stringify({ result: { said: 'eight by', n: { in: -5, out: '7' } } }));
+  const { ask, tenantId } = await agentOf(mapped());
+  const { run } = await ask('hi');
+  expect(run).toMatchObject({ status: 'finished' });
+  await deliver(t.db, h, tenantId);
+  const [usage] = [...h.usage.values()].filter((row) => row.tenantId === tenantId);
+  const bytes = Buffer.byteLength(JSON.stringify(run.input));
+  expect(usage).toMatchObject({
+    estimated: true,
+    quantities: { input_tokens: Math.ceil(bytes / 4), output_tokens: 2 },
+  });
+  expect(run.tokens).toBe(Math.ceil(bytes / 4) + 2);
+});
+
+test('an upper bound of what it may use is set aside before it is asked, and shown', async () => {
+  const { ask, tenantId } = await agentOf({ ...mapped(), guardrails: { maxOutputTokens: 300 } });
+  h.quota.reserved.length = 0;
+  const { run, steps } = await ask('how are you?');
+  const bound = Buffer.byteLength(JSON.stringify(run.input)) + 16 + 300;
+  expect(h.quota.reserved).toEqual([BigInt(bound)]);
+  expect(steps[0]?.reserved).toMatchObject({ tokens: bound });
+  expect(h.quota.settled.at(-1)).toBe(15n);
+  expect(h.quota.open).toBe(0);
+  const tight = await agentOf({ ...mapped(), guardrails: { maxTokens: 10 } });
+  seen.length = 0;
+  expect((await tight.ask('a text that is longer than what is left')).run.error).toMatchObject({
+    extra: { guardrail: 'maxTokens' },
+  });
+  expect(seen).toEqual([]);
+  expect(tenantId).not.toBe(tight.tenantId);
+});
+
+test('a cap that its owner sets is sent along to an agent behind OpenAI’s protocol', async () => {
+  const external = { protocol: 'openai' as const, url: openai.url, model: 'double' };
+  const headers = { authorization: 'Bearer sk-double' };
+  const capped = await agentOf({ ...external, guardrails: { maxOutputTokens: 7 } }, headers);
+  await capped.ask('say:hello');
+  expect(openai.requests.at(-1)?.body.max_tokens).toBe(7);
+  await (await agentOf(external, headers)).ask('say:hello');
+  expect(openai.requests.at(-1)?.body).not.toHaveProperty('max_tokens');
 });
 
 test.each([

@@ -7,6 +7,11 @@ export function toJson(value: unknown): string {
   return /\\u(0000|d[89a-f])/i.test(text) ? JSON.stringify(wellFormed(JSON.parse(text))) : text;
 }
 
+/** {@link toJson}; null where there is nothing. */
+export function jsonOrNull(value: unknown): string | null {
+  return value === null || value === undefined ? null : toJson(value);
+}
+
 function wellFormed(value: unknown): unknown {
   if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '\ufffd');
   if (Array.isArray(value)) return value.map(wellFormed);

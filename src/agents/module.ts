@@ -30,7 +30,7 @@ import { runRoutes } from './run-routes.ts';
 import { RunBell } from './run-stream.ts';
 import { RunWorker } from './run-worker.ts';
 import { agentsForSnapshot } from './store.ts';
-import { usageSubscriber } from './subscribers.ts';
+import { callSubscriber, usageSubscriber } from './subscribers.ts';
 import { agentTables } from './tables.ts';
 import { ToolManager } from './tool-manager.ts';
 import { toolRoutes } from './tool-routes.ts';
@@ -117,7 +117,7 @@ export function createAgentsModule(deps: AgentsDeps) {
   const bell = new RunBell();
   const runs = new RunManager({ db, clock, engine, poke: () => worker.poke(), versionOf });
   const approvals = new ApprovalManager({ db, clock, poke: () => worker.poke() });
-  const calls = new AgentCalls({ directory, runs, metering, clock });
+  const calls = new AgentCalls({ directory, runs, bell, metering, clock });
   const shared = {
     agents,
     tools,
@@ -138,7 +138,7 @@ export function createAgentsModule(deps: AgentsDeps) {
     permissions,
     migrations: new URL('./migrations/', import.meta.url),
     routes: [...agentRoutes(shared), ...toolRoutes(shared), ...runRoutes(shared), ...approvalRoutes(shared)],
-    subscribers: [usageSubscriber(metering)],
+    subscribers: [usageSubscriber(metering), callSubscriber({ db, metering })],
     start: async (role: 'front' | 'background') => {
       const unlisten = deps.follower.listen((events) => {
         for (const event of events) {
@@ -154,6 +154,7 @@ export function createAgentsModule(deps: AgentsDeps) {
         await pool.close();
       };
     },
+    hurry: () => engine.handOver(),
     /** What `agent/<name>[@version]` means; 404 `agent-not-found`. From memory. */
     resolve: directory.resolve.bind(directory),
     /** Agents of a tenant that a principal may call, for lists of models. From memory. */

@@ -50,16 +50,39 @@ const approval = (seq: number, ofCall: number, approved?: boolean) =>
 
 test.each([
   ['an empty journal', [], { kind: 'answer' }],
-  ['a call to make', [asked('read')], { kind: 'tool', again: undefined }],
-  ['an idempotent intent', [asked('read'), tool(1, 0, 'intent')], { kind: 'tool', again: { seq: 1 } }],
+  ['a call to make', [asked('read')], { kind: 'call', calls: [{ placed: { ofCall: 0 } }] }],
+  ['an idempotent intent', [asked('read'), tool(1, 0, 'intent')], { kind: 'call', calls: [{ again: { seq: 1 } }] }],
   ['another intent', [asked('send'), tool(1, 0, 'intent')], { kind: 'review', step: { seq: 1 } }],
-  ['an intent a person gave free', [asked('send'), tool(1, 0, 'retry')], { kind: 'tool', again: { seq: 1 } }],
-  ['the first of two done', [asked('send', 'send'), tool(1, 0, 'done')], { kind: 'tool', placed: { ofCall: 1 } }],
+  [
+    'an intent a person gave free',
+    [asked('send'), tool(1, 0, 'retry')],
+    { kind: 'call', calls: [{ again: { seq: 1 } }] },
+  ],
+  [
+    'the first of two done',
+    [asked('send', 'send'), tool(1, 0, 'done')],
+    { kind: 'call', calls: [{ placed: { ofCall: 1 } }] },
+  ],
+  [
+    'two to make',
+    [asked('send', 'read')],
+    { kind: 'call', calls: [{ placed: { ofCall: 0 } }, { placed: { ofCall: 1 } }] },
+  ],
+  [
+    'what may be repeated before what is in doubt',
+    [asked('send', 'read', 'send'), tool(1, 0, 'intent'), tool(2, 1, 'intent'), tool(3, 2, 'intent')],
+    { kind: 'call', calls: [{ again: { seq: 2 } }] },
+  ],
+  [
+    'two in doubt',
+    [asked('send', 'read', 'send'), tool(1, 0, 'intent'), tool(2, 1, 'done'), tool(3, 2, 'intent')],
+    { kind: 'review', step: { seq: 1 } },
+  ],
   ['all done', [asked('send'), tool(1, 0, 'done')], { kind: 'answer' }],
   ['a call that needs a yes', [asked('send', 'write')], { kind: 'ask', calls: [{ ofCall: 1 }] }],
   ['one that was asked', [asked('write'), approval(1, 0)], { kind: 'wait' }],
-  ['a yes', [asked('write'), approval(1, 0, true)], { kind: 'tool', again: undefined }],
-  ['a no', [asked('write'), approval(1, 0, false)], { kind: 'refuse' }],
+  ['a yes', [asked('write'), approval(1, 0, true)], { kind: 'call', calls: [{ placed: { ofCall: 0 } }] }],
+  ['a no', [asked('write'), approval(1, 0, false)], { kind: 'call', calls: [{ refused: {} }] }],
   ['one yes, one open', [asked('write', 'write'), approval(1, 0, true), approval(2, 1)], { kind: 'wait' }],
   [
     'an answer',

@@ -7,12 +7,14 @@ export const cutOff = 'cut';
 /** A tool call of a model step, and where it stands. */
 export type PlacedCall = { call: ToolCall; ofSeq: number; ofCall: number };
 
+/** A call whose turn has come: `again` is its step that stands open and may be repeated, `refused` what a person said who said no. */
+export type DueCall = { placed: PlacedCall; again?: Step; refused?: { note: string | undefined } };
+
 /** What a journal asks for next. */
 export type Action =
   | { kind: 'answer' }
   | { kind: 'ask'; calls: readonly PlacedCall[] }
-  | { kind: 'tool'; placed: PlacedCall; again: Step | undefined }
-  | { kind: 'refuse'; placed: PlacedCall; note: string | undefined }
+  | { kind: 'call'; calls: readonly DueCall[] }
   | { kind: 'review'; step: Step }
   | { kind: 'wait' }
   | { kind: 'finish'; result: ModelResult };
@@ -44,18 +46,17 @@ export function nextAction(steps: readonly Step[], rules: ToolRules): Action {
   );
   if (toAsk.length > 0) return { kind: 'ask', calls: toAsk };
   if (after.some((step) => step.kind === 'approval' && step.status === 'pending')) return { kind: 'wait' };
-  for (const each of placed) {
+  const open = placed.filter(({ ofCall }) => of('tool', ofCall)?.status !== 'done');
+  const due = open.flatMap((each): DueCall[] => {
     const step = of('tool', each.ofCall);
-    if (step?.status === 'done') continue;
-    if (step === undefined) {
-      const approval = of('approval', each.ofCall);
-      if (approval?.kind === 'approval' && approval.result?.approved === false) {
-        return { kind: 'refuse', placed: each, note: approval.result.note };
-      }
-      return { kind: 'tool', placed: each, again: undefined };
-    }
-    if (step.status === 'retry' || rules.mayRepeat(each.call.name)) return { kind: 'tool', placed: each, again: step };
-    return { kind: 'review', step };
-  }
-  return { kind: 'answer' };
+    if (step !== undefined)
+      return step.status === 'retry' || rules.mayRepeat(each.call.name) ? [{ placed: each, again: step }] : [];
+    const approval = of('approval', each.ofCall);
+    const no = approval?.kind === 'approval' && approval.result?.approved === false ? approval.result : undefined;
+    return [{ placed: each, ...(no === undefined ? {} : { refused: { note: no.note } }) }];
+  });
+  // What may be done is done before a person is asked about the rest.
+  if (due.length > 0) return { kind: 'call', calls: due };
+  const inDoubt = open[0] && of('tool', open[0].ofCall);
+  return inDoubt === undefined ? { kind: 'answer' } : { kind: 'review', step: inDoubt };
 }

@@ -61,6 +61,8 @@ export type StepUsage = UsageEvent & {
 /** Calls and usage at home: what is already there is dropped together with its charges. */
 export type MeteringPort = {
   record(entry: { call: CallRecord | null; usage: UsageEvent[]; charges: Charge[] }): Promise<void>;
+  /** The row of a call; 404 where there is none. */
+  getCall(tenantId: string, id: string): Promise<unknown>;
 };
 
 /** The guarded way out for addresses that tenants name. */

@@ -2,9 +2,11 @@ import type { Doors } from '#kernel/database';
 import { formatDecimal, max, parseDecimal, subtract, ZERO } from '#kernel/money';
 import { Problem } from '#kernel/problem';
 import { type Bounds, boundsOf } from './definitions.ts';
-import { newRun, type RunEngine } from './run-engine.ts';
-import { childOf } from './run-store.ts';
-import { isTerminal, type Run } from './runs.ts';
+import { newRun } from './new-run.ts';
+import type { RunEngine } from './run-engine.ts';
+import { childOf, readSteps } from './run-store.ts';
+import { isTerminal, type Run, type Step } from './runs.ts';
+import { spendingOf } from './spending.ts';
 import type { AgentVersion } from './store.ts';
 import { type CallResult, ChildNotOver, outcome, ToolNotCalled } from './tool-functions.ts';
 import type { RunAgent } from './toolbox.ts';
@@ -29,12 +31,16 @@ export function agentAsTool(deps: ChildDeps, engine: RunEngine, present: () => R
     const parent = present();
     const find = () => deps.db.forTenant(parent.tenantId, (tx) => childOf(tx, parent.tenantId, parent.id, seq));
     let child = await find();
+    let steps: readonly Step[] | undefined;
     if (child === undefined) {
       const begun = await engine.begin(await childRun(deps, parent, seq, reference, text));
-      child = begun === undefined ? await find() : (await engine.drive(begun, {}, signal)).run;
+      if (begun === undefined) child = await find();
+      else ({ run: child, steps } = await engine.drive(begun, {}, signal));
     }
     if (child === undefined || !isTerminal(child.status)) throw new ChildNotOver();
-    return resultOf(child);
+    const { id } = child;
+    steps ??= await deps.db.forTenant(parent.tenantId, (tx) => readSteps(tx, parent.tenantId, id));
+    return resultOf(child, steps);
   };
 }
 
@@ -85,9 +91,9 @@ function within(own: Bounds, parent: Run): Bounds {
   };
 }
 
-function resultOf(child: Run): CallResult {
+function resultOf(child: Run, steps: readonly Step[]): CallResult {
   const priced = child.currency === null ? null : { price: child.money, currency: child.currency };
-  const spent = { tokens: child.tokens, priced };
+  const spent = { tokens: child.tokens, priced, below: spendingOf(child, steps) };
   if (child.output !== null) return { outcome: outcome(child.output.text), spent };
   return { outcome: outcome(`The agent gave no answer: ${child.error?.detail ?? child.status}`, true), spent };
 }

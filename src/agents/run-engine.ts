@@ -1,17 +1,17 @@
 import type { Cause } from '#kernel/cause';
 import type { Doors } from '#kernel/database';
 import { UnknownOutcome } from '#kernel/database-faults';
-import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
 import type { Logger } from '#kernel/logger';
 import { Problem, problems } from '#kernel/problem';
+import { claimRuns } from './claim-store.ts';
 import { type DriveContext, type RunListener, type StepDeps, Stop } from './drive-context.ts';
 import { driveRun } from './drive-run.ts';
 import { endWithoutAnswer, errorOf, parkRun } from './run-ending.ts';
 import { runEvent } from './run-events.ts';
 import { type Faults, Halt, RunJournal } from './run-journal.ts';
-import { claimRuns, insertRun, readRun, readSteps, renewLeases } from './run-store.ts';
-import type { Run, Step } from './runs.ts';
+import { insertRun, readRun, readSteps, renewLeases } from './run-store.ts';
+import type { Front, Run, Step } from './runs.ts';
 import { guardrailReached } from './step-budget.ts';
 import type { AgentVersion } from './store.ts';
 import type { RunAgent, Toolbox } from './toolbox.ts';
@@ -32,8 +32,13 @@ export type EngineDeps = StepDeps & {
   faults?: Faults;
 };
 
-/** How a drive ended. `problem` is why a run failed here; `run.status` running means that another engine has it now. */
-export type Driven = { run: Run; steps: readonly Step[]; problem: Problem | undefined };
+/** How a drive ended. `problem` is why a run failed here; `halted`: it is not this engine's any more, and goes on elsewhere. */
+export type Driven = {
+  run: Run;
+  steps: readonly Step[];
+  problem: Problem | undefined;
+  halted?: Halt['reason'] | undefined;
+};
 
 type Active = { run: Run; controller: AbortController; done: Promise<unknown> };
 
@@ -52,6 +57,7 @@ export class RunEngine {
   readonly #runAgent: (parent: () => Run) => RunAgent;
   #renewal: NodeJS.Timeout | undefined;
   #draining = false;
+  #handingOver = false;
 
   constructor(deps: EngineDeps, runAgent: (engine: RunEngine, parent: () => Run) => RunAgent) {
     this.#deps = deps;
@@ -64,10 +70,10 @@ export class RunEngine {
   }
 
   /** Writes a new run; undefined when the parent's step has one already. A running one is this engine's to drive. */
-  async begin(run: Run, cause: Omit<Cause, 'actor' | 'onBehalfOf'> = {}): Promise<Run | undefined> {
+  async begin(run: Run, cause: Omit<Cause, 'actor' | 'onBehalfOf'> = {}, front?: Front): Promise<Run | undefined> {
     const { db, nodeId, clock } = this.#deps;
     const write = db.forTenant(run.tenantId, async (tx) => {
-      if (!(await insertRun(tx, run, nodeId))) return false;
+      if (!(await insertRun(tx, run, nodeId, front))) return false;
       const event = runEvent(run, 'run.started', { status: run.status, parentId: run.parentId });
       await append(tx, { ...event, ...cause }, clock.now());
       return true;
@@ -90,10 +96,12 @@ export class RunEngine {
   drive(run: Run, listener: RunListener = {}, client?: AbortSignal): Promise<Driven> {
     const controller = new AbortController();
     const done = this.#drive(run, listener, controller, client);
-    this.#active.set(run.id, { run, controller, done });
+    const active: Active = { run, controller, done };
+    this.#active.set(run.id, active);
     this.#renewal ??= setInterval(() => void this.#renew(), renewMs).unref();
     return done.finally(() => {
-      this.#active.delete(run.id);
+      // Driven here anew meanwhile, it is another drive's.
+      if (this.#active.get(run.id) === active) this.#active.delete(run.id);
       if (this.#active.size > 0) return;
       clearInterval(this.#renewal);
       this.#renewal = undefined;
@@ -113,6 +121,13 @@ export class RunEngine {
     await Promise.allSettled([...this.#active.values()].map(({ done }) => done));
   }
 
+  /** Lets go of every run where it stands, those of clients that wait too: another process goes on from its journal. */
+  handOver(): void {
+    this.#draining = true;
+    this.#handingOver = true;
+    for (const { controller } of this.#active.values()) controller.abort(new Stop('hand-over'));
+  }
+
   async #drive(
     run: Run,
     listener: RunListener,
@@ -126,8 +141,9 @@ export class RunEngine {
     const leftMs = Math.max(0, run.guardrails.maxSeconds * 1_000 - run.activeMs);
     const timer = setTimeout(() => controller.abort(new Stop('time')), Math.min(leftMs, 2 ** 31 - 1));
     if (run.cancelRequested) controller.abort(new Stop('cancel'));
+    if (this.#handingOver) controller.abort(new Stop('hand-over'));
     let journal = new RunJournal(this.#deps, run, []);
-    let problem: Problem | undefined;
+    let ended: { problem?: Problem; halted?: Halt['reason'] } = {};
     try {
       // A run fresh from its first writer has no steps yet.
       if (run.fence > 1) {
@@ -142,12 +158,12 @@ export class RunEngine {
         await this.#patiently(run, signal, async () => driveRun(await this.#prepare(begun, listener, signal)));
       }
     } catch (error) {
-      problem = await this.#endBadly(journal, signal.aborted ? signal.reason : error);
+      ended = await this.#endBadly(journal, signal.aborted && !(error instanceof Halt) ? signal.reason : error);
     } finally {
       clearTimeout(timer);
       client?.removeEventListener('abort', gone);
     }
-    return { run: journal.run, steps: journal.steps, problem };
+    return { run: journal.run, steps: journal.steps, problem: ended.problem, halted: ended.halted };
   }
 
   /**
@@ -192,21 +208,26 @@ export class RunEngine {
   }
 
   /** Writes how a run ended that did not end by itself; writes nothing when it is somebody else's. */
-  async #endBadly(journal: RunJournal, error: unknown): Promise<Problem | undefined> {
+  async #endBadly(journal: RunJournal, error: unknown): Promise<{ problem?: Problem; halted?: Halt['reason'] }> {
     const { log } = this.#deps;
+    journal.recover();
     const { run } = journal;
     const about = { tenantId: run.tenantId, runId: run.id };
     try {
       if (error instanceof Halt) {
         log.warn({ ...about, reason: error.reason }, 'the run is driven no further here');
-        return undefined;
+        return { halted: error.reason };
+      }
+      if (error instanceof Stop && error.reason === 'hand-over') {
+        await parkRun(journal, 'queued');
+        return {};
       }
       if (error instanceof Stop && error.reason !== 'time') {
         await endWithoutAnswer(journal, 'cancelled', {
           code: 'cancelled',
           detail: `Ended by the ${error.reason === 'client' ? 'client, which has gone' : 'caller'}.`,
         });
-        return undefined;
+        return {};
       }
       const { maxSeconds } = run.guardrails;
       const problem =
@@ -218,14 +239,17 @@ export class RunEngine {
       if (!run.foreground && passing.has(problem.kind.type)) {
         const seconds = Number(problem.details.headers?.['retry-after'] ?? 2);
         await parkRun(journal, 'queued', { delayMs: Math.min(300, Math.max(1, seconds)) * 1_000 });
-        return undefined;
+        return {};
       }
       if (problem.kind === problems.internal) log.error({ ...about, err: error }, 'a run failed');
       await endWithoutAnswer(journal, 'failed', errorOf(problem));
-      return problem;
+      return { problem };
     } catch (failure) {
       if (!(failure instanceof Halt)) log.error({ ...about, err: failure }, 'the end of a run could not be written');
-      return error instanceof Problem ? error : undefined;
+      return {
+        ...(error instanceof Problem ? { problem: error } : {}),
+        halted: failure instanceof Halt ? failure.reason : 'unreachable',
+      };
     }
   }
 
@@ -248,43 +272,4 @@ export class RunEngine {
       this.#deps.log.debug({ err: error }, 'leases of runs could not be renewed');
     }
   }
-}
-
-/** A new run's row. */
-export function newRun(
-  fields: Pick<
-    Run,
-    | 'tenantId'
-    | 'agentId'
-    | 'agentVersion'
-    | 'agentName'
-    | 'input'
-    | 'mode'
-    | 'demo'
-    | 'principal'
-    | 'guardrails'
-    | 'createdAt'
-  > &
-    Partial<Run>,
-): Run {
-  return {
-    id: newId(),
-    fence: 1,
-    status: 'running',
-    callId: null,
-    foreground: true,
-    parentId: null,
-    parentSeq: null,
-    path: [fields.agentId],
-    cancelRequested: false,
-    modelSteps: 0,
-    tokens: 0,
-    money: '0',
-    currency: null,
-    activeMs: 0,
-    output: null,
-    error: null,
-    finishedAt: null,
-    ...fields,
-  };
 }

@@ -1,11 +1,12 @@
 import type { Clock } from '#kernel/clock';
 import type { Doors, Tx } from '#kernel/database';
 import { UnknownOutcome } from '#kernel/database-faults';
-import { append, type NewEvent } from '#kernel/log';
+import { type NewEvent, wholeEvent } from '#kernel/log';
 import { Problem, problems } from '#kernel/problem';
 import type { Charge } from '#metering';
+import { type RunState, writeJournal } from './journal-store.ts';
 import { stepEvent } from './run-events.ts';
-import { holdAndWrite, holdRun, type RunState, readRun } from './run-store.ts';
+import { readRun } from './run-store.ts';
 import type { Run, Step } from './runs.ts';
 
 /** Named places where a proof may kill the process: right before or after something becomes true. */
@@ -35,28 +36,48 @@ export type Change = {
   events?: readonly NewEvent[];
   /** More rows of the same transaction. */
   also?: (tx: Tx) => Promise<void>;
+  /** Told once the change is durable. */
+  kept?: () => void;
 };
 
 // Long enough for a database restart or a failover; the fence makes late writes harmless.
 const patienceMs = 60_000;
+const nothing = () => undefined;
 
 /**
  * The journal of one run as its present holder writes it. Each write is one transaction that begins with the fenced
- * `UPDATE runs`; the step, what it used and its event are kept together or not at all.
+ * `UPDATE runs`; the step, what it used and its event are kept together or not at all. Writes come one after the other; what is
+ * changed while one is under way goes into the next, all of it.
  */
 export class RunJournal {
   readonly #deps: { db: Pick<Doors, 'forTenant'>; clock: Clock; faults?: Faults };
   readonly #startedAt: number;
   readonly #activeBefore: number;
-  run: Run;
-  readonly steps: Step[];
+  #run: Run;
+  #steps: readonly Step[];
+  #durable: { run: Run; steps: readonly Step[] };
+  #staged: Change[] = [];
+  #next: Promise<void> | undefined;
+  #last: Promise<void> = Promise.resolve();
+  #failure: { error: unknown } | undefined;
 
-  constructor(deps: { db: Pick<Doors, 'forTenant'>; clock: Clock; faults?: Faults }, run: Run, steps: Step[]) {
+  constructor(deps: { db: Pick<Doors, 'forTenant'>; clock: Clock; faults?: Faults }, run: Run, steps: readonly Step[]) {
     this.#deps = deps;
     this.#startedAt = deps.clock.monotonic();
     this.#activeBefore = run.activeMs;
-    this.run = run;
-    this.steps = steps;
+    this.#run = run;
+    this.#steps = steps;
+    this.#durable = { run, steps };
+  }
+
+  /** The run with all changes; after a failed write as the last one that succeeded left it. */
+  get run(): Run {
+    return this.#run;
+  }
+
+  /** The steps in order, likewise. */
+  get steps(): readonly Step[] {
+    return this.#steps;
   }
 
   /** Milliseconds of work on the run so far, in this drive and those before. */
@@ -66,7 +87,7 @@ export class RunJournal {
 
   /** The number of the next step. */
   get nextSeq(): number {
-    return (this.steps.at(-1)?.seq ?? -1) + 1;
+    return (this.#steps.at(-1)?.seq ?? -1) + 1;
   }
 
   /** The present time as the journal writes it. */
@@ -77,23 +98,83 @@ export class RunJournal {
   /** Passes a fault point. */
   async fault(point: FaultPoint, step?: Step): Promise<void> {
     try {
-      await this.#deps.faults?.(point, { runId: this.run.id, seq: step?.seq ?? -1, kind: step?.kind ?? 'run' });
+      await this.#deps.faults?.(point, { runId: this.#run.id, seq: step?.seq ?? -1, kind: step?.kind ?? 'run' });
     } catch (error) {
-      throw new Halt('crash', error);
+      throw this.#fail(new Halt('crash', error));
     }
   }
 
   /** Keeps a change. Throws {@link Halt} when the fence has moved on. Waits out a database that is away for a minute. */
-  async keep(change: Change): Promise<void> {
-    const { run } = this;
-    const state: RunState = { ...run, ...change.state, activeMs: this.activeMs };
+  keep(change: Change): Promise<void> {
+    this.stage(change);
+    return this.flush();
+  }
+
+  /**
+   * Makes a change that the next write keeps, in the same transaction: for what is followed at once by one that has to be durable
+   * before anything happens. A crash before loses both, as if neither had been.
+   */
+  stage(change: Change): void {
+    if (this.#failure !== undefined) return;
+    this.#run = { ...this.#run, ...change.state };
+    const { step } = change;
+    if (step !== undefined) {
+      const place = this.#steps.findIndex(({ seq }) => seq === step.seq);
+      this.#steps = place < 0 ? [...this.#steps, step] : this.#steps.with(place, step);
+    }
+    this.#staged.push(change);
+  }
+
+  /** Resolves once everything staged so far is durable. */
+  flush(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
+    if (this.#staged.length > 0 && this.#next === undefined) {
+      this.#next = this.#last.catch(nothing).then(() => this.#writeAll());
+      this.#last = this.#next;
+      this.#last.catch(nothing);
+    }
+    return this.#last;
+  }
+
+  /** After a write that failed: drops what it would have kept, so that the run's end can be written. Not after a {@link Halt}. */
+  recover(): void {
+    if (this.#failure !== undefined && !(this.#failure.error instanceof Halt)) this.#failure = undefined;
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#next = undefined;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const changes = this.#staged.splice(0);
+    this.#run = { ...this.#run, activeMs: this.activeMs };
+    const after = { run: this.#run, steps: this.#steps };
+    try {
+      await this.#keep(changes, after.run);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    this.#durable = after;
+    for (const { step, kept } of changes) {
+      await this.fault('after-commit', step);
+      kept?.();
+    }
+  }
+
+  /** From here on nothing more is written: what was staged is as if it had never been. */
+  #fail(error: unknown): unknown {
+    this.#failure ??= { error };
+    ({ run: this.#run, steps: this.#steps } = this.#durable);
+    this.#staged = [];
+    return error;
+  }
+
+  async #keep(changes: readonly Change[], state: Run): Promise<void> {
     const until = this.#deps.clock.monotonic() + patienceMs;
     let unknown = false;
     for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
       try {
-        const held = await this.#deps.db.forTenant(run.tenantId, (tx) => this.#write(tx, state, change));
+        const held = await this.#deps.db.forTenant(state.tenantId, (tx) => this.#write(tx, changes, state));
         if (!held && !(unknown && (await this.#tookEffect(state)))) throw new Halt('deposed');
-        break;
+        return;
       } catch (error) {
         if (error instanceof UnknownOutcome) unknown = true;
         else if (!(error instanceof Problem && error.kind === problems.unavailable)) throw error;
@@ -101,39 +182,30 @@ export class RunJournal {
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
-    this.run = { ...run, ...state };
-    if (change.step !== undefined) {
-      const place = this.steps.findIndex((step) => step.seq === change.step?.seq);
-      if (place < 0) this.steps.push(change.step);
-      else this.steps[place] = change.step;
-    }
-    await this.fault('after-commit', change.step);
   }
 
-  async #write(tx: Tx, state: RunState, change: Change): Promise<boolean> {
-    const { step } = change;
-    let written = true;
-    if (step === undefined) {
-      if (!(await holdRun(tx, this.run, state, change.delayMs))) return false;
-    } else {
-      const done = await holdAndWrite(tx, this.run, state, step);
-      if (!done.held) return false;
-      written = done.written;
-    }
-    // A step that stood there already came from a COMMIT whose answer was lost: its events were kept with it.
-    if (written) {
-      await change.also?.(tx);
-      const now = this.#deps.clock.now();
-      if (step?.status === 'done') await append(tx, stepEvent(this.run, step, change.charges ?? []), now);
-      for (const event of change.events ?? []) await append(tx, event, now);
-    }
-    await this.fault('before-commit', step);
+  async #write(tx: Tx, changes: readonly Change[], state: Run): Promise<boolean> {
+    const now = this.#deps.clock.now();
+    // Of a step changed twice the last is kept.
+    const steps = new Map(changes.flatMap(({ step }) => (step === undefined ? [] : [[step.seq, step] as const])));
+    const events = changes.flatMap(({ step, charges = [], events: more = [] }) => [
+      ...(step?.status === 'done' ? [stepEvent(state, step, charges)] : []),
+      ...more,
+    ]);
+    const { held, written } = await writeJournal(tx, this.#durable.run, state, {
+      steps: [...steps.values()],
+      events: events.map((event) => wholeEvent(event, now)),
+      delayMs: changes.findLast(({ delayMs }) => delayMs !== undefined)?.delayMs ?? 0,
+    });
+    if (!held) return false;
+    if (written) for (const { also } of changes) await also?.(tx);
+    for (const { step } of changes) await this.fault('before-commit', step);
     return true;
   }
 
   /** After a COMMIT without an answer: whether it was kept. Nobody else leaves the fence as it is and sets this status. */
-  async #tookEffect(state: RunState): Promise<boolean> {
-    const run = await this.#deps.db.forTenant(this.run.tenantId, (tx) => readRun(tx, this.run.tenantId, this.run.id));
-    return run?.fence === this.run.fence && run.status === state.status;
+  async #tookEffect({ tenantId, id, fence, status }: Run): Promise<boolean> {
+    const run = await this.#deps.db.forTenant(tenantId, (tx) => readRun(tx, tenantId, id));
+    return run?.fence === fence && run.status === status;
   }
 }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 import { becauseOf, type Cause } from '#kernel/cause';
 import type { Clock } from '#kernel/clock';
-import type { Doors } from '#kernel/database';
+import type { Doors, Tx } from '#kernel/database';
 import type { Principal } from '#kernel/http';
 import { append } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
@@ -11,8 +11,9 @@ import type { Message } from '#models';
 import { cancelApprovals } from './approval-store.ts';
 import { boundsOf } from './definitions.ts';
 import type { RunListener } from './drive-context.ts';
+import { newRun } from './new-run.ts';
 import { agentProblems } from './problems.ts';
-import { type Driven, newRun, type RunEngine } from './run-engine.ts';
+import type { Driven, RunEngine } from './run-engine.ts';
 import { runEvent } from './run-events.ts';
 import {
   decideStep,
@@ -24,7 +25,7 @@ import {
   takeRun,
   wakeParent,
 } from './run-store.ts';
-import { isTerminal, type Run, type RunStatus, type Step } from './runs.ts';
+import { type Front, isTerminal, type Run, type RunStatus, type Step } from './runs.ts';
 import type { AgentVersion } from './store.ts';
 import { outcome } from './tool-functions.ts';
 
@@ -41,6 +42,8 @@ export type RunRequest = {
   /** Who waits: the run is cancelled when it aborts. */
   signal?: AbortSignal;
   listener?: RunListener;
+  /** What the call's row will say of the request. */
+  front?: Front;
   cause?: Pick<Cause, 'origin' | 'requestId' | 'decision'>;
 };
 
@@ -73,14 +76,14 @@ export class RunManager {
   /** Runs an agent in this process for a client that waits; ends with its answer, its failure or where it has to wait. */
   async runInForeground(request: RunRequest): Promise<Driven> {
     const run = await this.#rowOf(request, true);
-    await this.#deps.engine.begin(run, request.cause);
+    await this.#deps.engine.begin(run, request.cause, request.front);
     return this.#deps.engine.drive(run, request.listener, request.signal);
   }
 
   /** Queues a run for the background. */
   async runInBackground(request: RunRequest): Promise<Run> {
     const run = await this.#rowOf(request, false);
-    await this.#deps.engine.begin(run, request.cause);
+    await this.#deps.engine.begin(run, request.cause, request.front);
     this.#deps.poke();
     return run;
   }
@@ -117,6 +120,12 @@ export class RunManager {
     return this.#outside(() => this.#cancel(tenantId, id, cause));
   }
 
+  /** Asks whoever holds a run to end it; nothing when nobody does. */
+  async askToEnd(tenantId: string, id: string): Promise<void> {
+    await this.#deps.db.forTenant(tenantId, (tx) => requestCancel(tx, tenantId, id));
+    this.#deps.engine.cancel(id);
+  }
+
   async #cancel(tenantId: string, id: string, cause: Cause): Promise<Run> {
     const { db, engine } = this.#deps;
     const run = await this.getRun(tenantId, id);
@@ -145,47 +154,42 @@ export class RunManager {
 
   /**
    * What a person says about a tool whose effect is in doubt: its result, to call it again, or to end the run. 409 when the run
-   * needs no review.
+   * needs no review. The run and its step are looked at and decided in one transaction.
    */
   async reviewRun(tenantId: string, id: string, review: Review, cause: Cause): Promise<Run> {
-    const { db, clock } = this.#deps;
-    const [run, steps] = await Promise.all([this.getRun(tenantId, id), this.getSteps(tenantId, id)]);
-    const step = steps.find((each) => each.status === 'intent');
-    if (run.status !== 'needs_review' || step === undefined) {
-      throw new Problem(problems.conflict, { detail: 'The run does not need a review.' });
-    }
-    const { kind, id: actorId, name } = cause.actor;
-    const reviewedBy = { kind, id: actorId, ...(name === undefined ? {} : { name }) };
+    const { db } = this.#deps;
+    const { decision, note } = review;
+    const fails = decision === 'fail';
+    const taken = await this.#take(
+      await this.getRun(tenantId, id),
+      ['needs_review'],
+      fails ? 'failed' : 'queued',
+      cause,
+      {
+        ...(fails ? { error: { code: 'review', detail: note ?? 'Ended in review.' } } : {}),
+        reviewed: async (tx) => {
+          const step = (await readSteps(tx, tenantId, id)).find(({ status }) => status === 'intent');
+          if (step === undefined) throw new Problem(problems.conflict, { detail: 'No step of the run is in doubt.' });
+          if (!fails) await decideStep(tx, tenantId, id, step.seq, this.#verdictOn(step, review, cause));
+          return { decision, seq: step.seq, ...(note === undefined ? {} : { note }) };
+        },
+      },
+    );
+    if (taken === undefined) throw new Problem(problems.conflict, { detail: 'The run does not need a review.' });
+    this.#deps.poke();
+    return db.forTenant(tenantId, (tx) => readRun(tx, tenantId, id)) as Promise<Run>;
+  }
+
+  #verdictOn(step: Step, review: Review, { actor }: Cause): Parameters<typeof decideStep>[4] {
+    if (review.decision === 'retry') return { status: 'retry' };
+    const { kind, id, name } = actor;
     const text = review.result ?? '';
+    const reviewedBy = { kind, id, ...(name === undefined ? {} : { name }) };
     const result =
       step.kind === 'external'
         ? { content: text, toolCalls: [], finishReason: 'stop' }
         : { ...outcome(text), reviewedBy };
-    const data = {
-      decision: review.decision,
-      seq: step.seq,
-      ...(review.note === undefined ? {} : { note: review.note }),
-    };
-    const taken =
-      review.decision === 'fail'
-        ? await this.#take(run, ['needs_review'], 'failed', cause, {
-            error: { code: 'review', detail: review.note ?? 'Ended in review.' },
-            data,
-          })
-        : await this.#take(run, ['needs_review'], 'queued', cause, {
-            data,
-            also: (tx) =>
-              review.decision === 'retry'
-                ? decideStep(tx, tenantId, id, step.seq, { status: 'retry' })
-                : decideStep(tx, tenantId, id, step.seq, {
-                    status: 'done',
-                    result,
-                    finishedAt: clock.now().toString(),
-                  }),
-          });
-    if (taken === undefined) throw new Problem(problems.conflict, { detail: 'Somebody else decided first.' });
-    this.#deps.poke();
-    return db.forTenant(tenantId, (tx) => readRun(tx, tenantId, id)) as Promise<Run>;
+    return { status: 'done', result, finishedAt: this.#deps.clock.now().toString() };
   }
 
   async #rowOf(request: RunRequest, foreground: boolean): Promise<Run> {
@@ -220,8 +224,8 @@ export class RunManager {
     cause: Cause,
     more: {
       error?: NonNullable<Run['error']>;
-      data?: Record<string, unknown>;
-      also?: (tx: Parameters<typeof takeRun>[0]) => Promise<unknown>;
+      /** What a review decides besides; gives what its event says. */
+      reviewed?: (tx: Tx) => Promise<Record<string, unknown>>;
     },
   ): Promise<Run | undefined> {
     const at = this.#deps.clock.now();
@@ -232,9 +236,9 @@ export class RunManager {
         ...(status === 'queued' ? {} : { finishedAt: at.toString() }),
       });
       if (taken === undefined) return undefined;
-      await more.also?.(tx);
       const because = becauseOf(cause);
-      if (more.data !== undefined) await append(tx, { ...runEvent(run, 'run.reviewed', more.data), ...because }, at);
+      const reviewed = await more.reviewed?.(tx);
+      if (reviewed !== undefined) await append(tx, { ...runEvent(run, 'run.reviewed', reviewed), ...because }, at);
       await append(tx, { ...runEvent(run, `run.${status}`, { code: more.error?.code }), ...because }, at);
       if (status !== 'queued') {
         await cancelApprovals(tx, run.tenantId, run.id);

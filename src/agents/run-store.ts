@@ -1,25 +1,30 @@
 import type { Tx } from '#kernel/database';
-import { toJson } from './json-text.ts';
-import type { Run, RunStatus, Step } from './runs.ts';
+import { jsonOrNull, toJson } from './json-text.ts';
+import type { Front, Run, RunStatus, Step } from './runs.ts';
 
 /** How long a run is held without a renewal, milliseconds of database time: a node silent that long is lost (house). */
 export const leaseMs = 5_000;
 
-const runColumns = `tenant_id, id, fence, status, agent_id, agent_version, agent_name, input, mode, demo, principal, call_id,
+/** The columns of a run. */
+export const runColumns = `tenant_id, id, fence, status, agent_id, agent_version, agent_name, input, mode, demo, principal, call_id,
   guardrails, foreground, parent_id, parent_seq, path, cancel_requested, model_steps, tokens, money, currency, active_ms, output, error,
   created_at, finished_at`;
 const stepColumns =
-  'run_id, seq, kind, status, of_seq, of_call, tool, arguments, idempotency_key, result, usage, started_at, finished_at';
-const lease = `clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
+  'run_id, seq, kind, status, of_seq, of_call, tool, arguments, idempotency_key, result, usage, reserved, below, started_at, finished_at';
+/** When a lease taken now ends, in SQL. */
+export const lease = `clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
 
-/** Writes a new run; false when the parent's step has one already. A running one is held by `nodeId` from here on. */
-export async function insertRun(tx: Tx, run: Run, nodeId: string): Promise<boolean> {
+/**
+ * Writes a new run; false when the parent's step has one already. A running one is held by `nodeId` from here on. `front`: what its
+ * call's row will say of the front door.
+ */
+export async function insertRun(tx: Tx, run: Run, nodeId: string, front: Front | undefined): Promise<boolean> {
   const rows = await tx.prepared(
     'run-insert',
     `INSERT INTO runs (tenant_id, id, fence, status, agent_id, agent_version, agent_name, input, mode, demo, principal, call_id,
-       guardrails, foreground, parent_id, parent_seq, path, lease_node, lease_expires_at, available_at, created_at)
+       guardrails, foreground, parent_id, parent_seq, path, lease_node, lease_expires_at, available_at, created_at, call)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-       CASE WHEN $4 = 'running' THEN $18::uuid END, CASE WHEN $4 = 'running' THEN ${lease} END, clock_timestamp(), $19)
+       CASE WHEN $4 = 'running' THEN $18::uuid END, CASE WHEN $4 = 'running' THEN ${lease} END, clock_timestamp(), $19, $20)
      ON CONFLICT (tenant_id, parent_id, parent_seq) DO NOTHING RETURNING id`,
     [
       run.tenantId,
@@ -41,90 +46,10 @@ export async function insertRun(tx: Tx, run: Run, nodeId: string): Promise<boole
       run.path,
       nodeId,
       run.createdAt,
+      jsonOrNull(front),
     ],
   );
   return rows.length === 1;
-}
-
-/** State of a run that a journal write sets together with a step. */
-export type RunState = Pick<
-  Run,
-  'status' | 'modelSteps' | 'tokens' | 'money' | 'currency' | 'activeMs' | 'output' | 'error' | 'finishedAt'
->;
-
-/** The fence of every journal write: sets the run's state and holds it on. False: somebody else took over. */
-export async function holdRun(tx: Tx, run: Run, state: RunState, delayMs = 0): Promise<boolean> {
-  const rows = await tx.prepared('run-hold', `${holdSql} RETURNING id`, [...holdValues(run, state), delayMs]);
-  return rows.length === 1;
-}
-
-/** {@link holdRun} and one step in one statement. `written` is false when the step was done before (an outcome unknown until now). */
-export async function holdAndWrite(
-  tx: Tx,
-  run: Run,
-  state: RunState,
-  step: Step,
-): Promise<{ held: boolean; written: boolean }> {
-  const [row] = await tx.prepared<{ held: number; written: number }>(
-    'run-hold-write',
-    `WITH held AS (${holdSql} RETURNING tenant_id, id),
-     written AS (
-       INSERT INTO steps (tenant_id, run_id, seq, kind, status, of_seq, of_call, tool, arguments, idempotency_key, result, usage,
-         started_at, finished_at)
-       SELECT held.tenant_id, held.id, $14::int, $15::text, $16::text, $17::int, $18::int, $19::text, $20::jsonb, $21::text,
-         $22::jsonb, $23::jsonb, $24::timestamptz, $25::timestamptz FROM held
-       ON CONFLICT (tenant_id, run_id, seq) DO UPDATE SET status = excluded.status, result = excluded.result,
-         usage = excluded.usage, started_at = excluded.started_at, finished_at = excluded.finished_at
-         WHERE steps.status <> 'done'
-       RETURNING seq)
-     SELECT (SELECT count(*) FROM held)::int AS held, (SELECT count(*) FROM written)::int AS written`,
-    [
-      ...holdValues(run, state),
-      0,
-      step.seq,
-      step.kind,
-      step.status,
-      step.ofSeq,
-      step.ofCall,
-      step.tool,
-      jsonOrNull(step.arguments),
-      step.idempotencyKey,
-      jsonOrNull(step.result),
-      jsonOrNull(step.usage),
-      step.startedAt,
-      step.finishedAt,
-    ],
-  );
-  return { held: row?.held === 1, written: row?.written === 1 };
-}
-
-// available_at moves only for what is queued; a run that is not running holds no lease.
-const holdSql = `UPDATE runs SET status = $4::text, model_steps = $5, tokens = $6, money = $7, currency = $8, active_ms = $9,
-  output = $10, error = $11, finished_at = $12,
-  lease_expires_at = CASE WHEN $4::text = 'running' THEN ${lease} END,
-  lease_node = CASE WHEN $4::text = 'running' THEN lease_node END,
-  available_at = CASE WHEN $4::text = 'queued' THEN clock_timestamp() + $13::int * interval '1 millisecond' ELSE available_at END
-  WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND status = 'running'`;
-
-function holdValues(run: Run, state: RunState): unknown[] {
-  return [
-    run.tenantId,
-    run.id,
-    run.fence,
-    state.status,
-    state.modelSteps,
-    state.tokens,
-    state.money,
-    state.currency,
-    Math.round(state.activeMs),
-    jsonOrNull(state.output),
-    jsonOrNull(state.error),
-    state.finishedAt,
-  ];
-}
-
-function jsonOrNull(value: unknown): string | null {
-  return value === null || value === undefined ? null : toJson(value);
 }
 
 /** Changes what a person or a cancel decides: the fence rises, so that whoever drives the run stops. Undefined: not in one of `from`. */
@@ -185,22 +110,6 @@ export function openChildren(tx: Tx, tenantId: string, parentId: string): Promis
   );
 }
 
-/** Takes runs that nobody holds, of any tenant, oldest first; each with a fence of its own. For the service door `lease_keeper`. */
-export function claimRuns(tx: Tx, nodeId: string, limit: number): Promise<Run[]> {
-  return tx.prepared<Run>(
-    'runs-claim',
-    `UPDATE runs SET fence = runs.fence + 1, status = 'running', foreground = false, lease_node = $1, lease_expires_at = ${lease}
-     FROM (
-       SELECT tenant_id AS t, id AS i FROM runs
-       WHERE (status = 'queued' AND available_at <= clock_timestamp()) OR (status = 'running' AND lease_expires_at < clock_timestamp())
-       ORDER BY available_at LIMIT $2 FOR UPDATE SKIP LOCKED
-     ) free
-     WHERE runs.tenant_id = free.t AND runs.id = free.i
-     RETURNING ${runColumns}`,
-    [nodeId, limit],
-  );
-}
-
 /** Holds runs on; returns those still held under the given fences. For the service door `lease_keeper`. */
 export async function renewLeases(
   tx: Tx,
@@ -229,6 +138,22 @@ export async function requestCancel(tx: Tx, tenantId: string, id: string): Promi
 /** One run. */
 export function readRun(tx: Tx, tenantId: string, id: string): Promise<Run | undefined> {
   return tx.maybe<Run>(`SELECT ${runColumns} FROM runs WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+}
+
+/** A run that answers a call, with what is kept of the request; undefined for runs that another run started. */
+export async function readCallOf(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+): Promise<{ run: Run & { callId: string }; front: Front } | undefined> {
+  const row = await tx.maybe<Run & { callId: string; call: Front }>(
+    `SELECT ${runColumns}, call FROM runs
+     WHERE tenant_id = $1 AND id = $2 AND parent_id IS NULL AND call_id IS NOT NULL AND call IS NOT NULL`,
+    [tenantId, id],
+  );
+  if (row === undefined) return undefined;
+  const { call, ...run } = row;
+  return { run, front: call };
 }
 
 /** Steps of a run in order, those from `from` on. */

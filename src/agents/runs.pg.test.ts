@@ -275,6 +275,7 @@ const kills = [
 test.each(kills)('a process killed by SIGKILL $point of $tool: another goes on', async ({ point, tool, wait }) => {
   const b = house();
   const of = await agentOf(b);
+  const callId = newId();
   const child = spawn(process.execPath, [childScript], {
     env: {
       ...process.env,
@@ -285,6 +286,7 @@ test.each(kills)('a process killed by SIGKILL $point of $tool: another goes on',
         text: `call:${tool} {"body":{"n":1}}`,
         point,
         hit: point === 'before-commit' ? 2 : 1,
+        callId,
       }),
     },
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -305,6 +307,9 @@ test.each(kills)('a process killed by SIGKILL $point of $tool: another goes on',
   expect(new Set(tools.asked).size).toBeLessThanOrEqual(1);
   if (tool === 't_effect')
     expect(Math.max(0, ...tools.effects.values())).toBe(point === 'after-intent' || point === 'after-commit' ? 0 : 1);
+  // Its front died before it could write the call's row.
+  await deliver(t.db, b, of.tenantId);
+  expect(b.callRows.map(({ id, runId }) => [id, runId])).toEqual([[callId, run.id]]);
 });
 
 test('a crash in the middle of a model step repeats the call, and bills it once', async () => {
@@ -365,6 +370,31 @@ test('a review may call the tool again with the same key, or end the run', async
   await expect(h.module.runs.reviewRun(of.tenantId, two.run.id, { decision: 'retry' }, testCause)).rejects.toThrow(
     /does not need/,
   );
+});
+
+test('of two people who decide about a run at once one is told that it needs no review any more', async () => {
+  const h = house({ toolTimeoutMs: 2_000 });
+  const of = await agentOf(h);
+  for (let round = 0; round < 5; round++) {
+    Object.assign(tools, { mode: 'cut' });
+    const { run } = await h.module.runs.runInForeground(ask(of, 'call:t_effect&call:t_effect'));
+    Object.assign(tools, { mode: 'ok' });
+    // Both calls are in doubt: the second decision must not be taken for one about the other call.
+    const both = await Promise.allSettled(
+      ['one', 'two'].map((result) =>
+        h.module.runs.reviewRun(of.tenantId, run.id, { decision: 'result', result }, testCause),
+      ),
+    );
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect((await h.module.runs.getSteps(of.tenantId, run.id)).map(({ status }) => status)).toEqual([
+      'done',
+      'done',
+      'intent',
+    ]);
+    await takeOver(h);
+    expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('needs_review');
+    await h.module.runs.reviewRun(of.tenantId, run.id, { decision: 'fail' }, testCause);
+  }
 });
 
 test('a call that needs a yes waits without a process, and goes on elsewhere', async () => {

@@ -1,4 +1,4 @@
-import type { Principal } from '#kernel/http';
+import type { Context, Principal, TraceStep } from '#kernel/http';
 import type { Message, ToolCall } from '#models';
 import type { Bounds } from './definitions.ts';
 import type { StepUsage } from './ports.ts';
@@ -43,6 +43,9 @@ export type Run = {
   finishedAt: string | null;
 };
 
+/** What a call's row says of the request that started its run. */
+export type Front = { origin: Context['origin']; trace: readonly TraceStep[]; stream: boolean };
+
 /** What a model step left. */
 export type ModelResult = { content: string; toolCalls: readonly ToolCall[]; finishReason: string };
 
@@ -51,6 +54,21 @@ export type ToolOutcome = { text: string; isError: boolean; reviewedBy?: { kind:
 
 /** What a person decided. */
 export type ApprovalOutcome = { approved: boolean; note?: string };
+
+/** What was set aside under limits: tokens, and money as a decimal string (null where nothing is priced). */
+export type Reserved = { tokens: number; money: string | null };
+
+/** What steps set aside and used in all. Money as decimal strings; a cost in several currencies has no sum. */
+export type Spending = {
+  reserved: Reserved | null;
+  /** By meter name. */
+  quantities: Readonly<Record<string, number>>;
+  estimated: boolean;
+  price: string | null;
+  currency: string | null;
+  cost: string | null;
+  costCurrency: string | null;
+};
 
 /** A step of a run as the journal holds it; the result is there once `status` is done. */
 export type Step = {
@@ -64,6 +82,9 @@ export type Step = {
   arguments: unknown;
   idempotencyKey: string | null;
   usage: StepUsage | null;
+  reserved: Reserved | null;
+  /** A tool that is another agent: what its run and those below it spent. */
+  below: Spending | null;
   startedAt: string;
   finishedAt: string | null;
 } & (

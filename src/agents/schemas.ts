@@ -5,8 +5,8 @@ import type { Actor } from '#kernel/log';
 import { pageQuery } from '#kernel/pages';
 import { notFound } from '#kernel/problem';
 import type { Approval } from './approval-store.ts';
-import { priceOf } from './call-record.ts';
 import type { Run, Step } from './runs.ts';
+import { priceOf } from './spending.ts';
 import type { Agent, AgentVersion, ToolSource } from './store.ts';
 
 /** Text, or null. */

@@ -1,7 +1,7 @@
-import { add, type Decimal, formatDecimal, parseDecimal, subtract, toMicros, ZERO } from '#kernel/money';
+import { add, type Decimal, formatDecimal, parseDecimal, subtract, sum, toMicros, ZERO } from '#kernel/money';
 import { Problem } from '#kernel/problem';
 import type { Charge } from '#metering';
-import type { Message, ToolSpec } from '#models';
+import { estimateTokens, type Message, type ToolSpec } from '#models';
 import type {
   Amounts,
   BillingPort,
@@ -13,14 +13,28 @@ import type {
   Subjects,
 } from './ports.ts';
 import { agentProblems } from './problems.ts';
-import type { Run } from './runs.ts';
+import type { Reserved, Run } from './runs.ts';
 
 const defaultOutputTokens = 4_096;
 const imageTokensUnknown = 16_384;
 const leastOutputTokens = 16;
+/** Of English text in common tokenizers; what Lintel starts from with every model. */
+export const bytesPerTokenUnknown = 4;
 
-/** What a step may use, and what was set aside for it. `outputTokens` is the cap sent to the model. */
-export type StepBudget = { outputTokens: number; reserved: Amounts; reservation: Reservation };
+/**
+ * What a step may use, and what was set aside for it. `outputTokens` is the cap sent to the model, `inputEstimate` what the input is
+ * likely to be.
+ */
+export type StepBudget = {
+  outputTokens: number;
+  inputEstimate: number;
+  bound: { input_tokens: number; output_tokens: number };
+  reserved: Reserved;
+  reservation: Reservation;
+};
+
+/** Who takes a step: a model, or an agent elsewhere, of which nothing is known. */
+export type StepTaker = { type: 'model.call'; target: ModelTarget } | { type: 'agent.external' };
 
 /** What is known of a step's money: decimal strings. */
 export type Priced = { price: string; currency: string } | null;
@@ -63,25 +77,27 @@ export function guardrailReached(name: string, limit: number | string, used: num
 }
 
 /**
- * Bounds a model step before it is made: output is cut down to what the run's guardrails leave, then an upper bound is set aside
+ * Bounds a step before it is made: output is cut down to what the run's guardrails leave, then an upper bound is set aside
  * under the limits. Input is bounded by UTF-8 bytes (a token is at least one byte) + 16 per message; for the run's own
- * guardrails it is estimated by the model's observed bytes per token. Throws 422 for a guardrail, 402/429 for a limit.
+ * guardrails it is estimated by the model's observed bytes per token. An agent elsewhere is not told the cap unless a guardrail sets
+ * it: what it used beyond is taken as it is. Throws 422 for a guardrail, 402/429 for a limit.
  */
-export async function reserveModelStep(
+export async function reserveStep(
   deps: { quota: QuotaPort; billing: BillingPort },
   run: Run,
-  target: ModelTarget,
+  taker: StepTaker,
   messages: readonly Message[],
   specs: readonly ToolSpec[],
 ): Promise<StepBudget> {
+  const target = 'target' in taker ? taker.target : undefined;
   const { maxTokens, maxMoney, maxOutputTokens } = run.guardrails;
   const { bytes, images } = sizeOf(messages, specs);
-  const imageTokens = images * (target.maxImageTokens ?? imageTokensUnknown);
+  const imageTokens = images * (target?.maxImageTokens ?? imageTokensUnknown);
   const inputBound = bytes + 16 * messages.length + imageTokens;
-  const inputEstimate = Math.ceil(bytes / Math.max(1, target.bytesPerToken)) + imageTokens;
+  const inputEstimate = estimateTokens(bytes, target?.bytesPerToken ?? bytesPerTokenUnknown) + imageTokens;
   let outputTokens = Math.min(
-    maxOutputTokens ?? target.maxOutputTokens ?? defaultOutputTokens,
-    target.maxOutputTokens ?? Number.MAX_SAFE_INTEGER,
+    maxOutputTokens ?? target?.maxOutputTokens ?? defaultOutputTokens,
+    target?.maxOutputTokens ?? Number.MAX_SAFE_INTEGER,
   );
   if (maxTokens !== undefined) {
     const left = maxTokens - run.tokens - inputEstimate;
@@ -89,30 +105,39 @@ export async function reserveModelStep(
     outputTokens = Math.min(outputTokens, left);
   }
   const dimensions = dimensionsOf(run, target);
-  const priceOf = (quantities: Quantities) => deps.billing.priceOf(run.tenantId, 'model.call', dimensions, quantities);
+  const priceOf = (quantities: Quantities) => deps.billing.priceOf(run.tenantId, taker.type, dimensions, quantities);
   if (maxMoney !== undefined) {
     const left = subtract(parseDecimal(maxMoney), parseDecimal(run.money));
     for (;;) {
       const priced = priceOf({ requests: 1, input_tokens: inputEstimate, output_tokens: outputTokens });
-      if (priced === null) throw withoutPrice(target.id);
-      if (parseDecimal(priced.price) <= left) break;
+      if (priced === null && target !== undefined) throw withoutPrice(target.id);
+      if (priced === null || parseDecimal(priced.price) <= left) break;
       outputTokens = Math.floor(outputTokens / 2);
       if (outputTokens < leastOutputTokens) throw guardrailReached('maxMoney', maxMoney, run.money);
     }
   }
   const subjects = subjectsOf(run);
-  const bound = priceOf({ requests: 1, input_tokens: inputBound, output_tokens: outputTokens });
-  if (bound === null && deps.quota.hasMoneyLimit(subjects)) throw withoutPrice(target.id);
-  const reserved = {
+  const bound = { input_tokens: inputBound, output_tokens: outputTokens };
+  const priced = priceOf({ requests: 1, ...bound });
+  if (priced === null && target !== undefined && deps.quota.hasMoneyLimit(subjects)) throw withoutPrice(target.id);
+  const runPriced = runPriceOf(deps.billing, run);
+  const amounts: Amounts = {
     tokens: BigInt(inputBound + outputTokens),
-    money: microsOf(bound) + microsOf(runPriceOf(deps.billing, run)),
+    money: microsOf(priced) + microsOf(runPriced),
   };
-  return { outputTokens, reserved, reservation: await deps.quota.reserve(subjects, reserved) };
+  const money = [priced, runPriced].flatMap((each) => (each === null ? [] : [parseDecimal(each.price)]));
+  return {
+    outputTokens,
+    inputEstimate,
+    bound,
+    reserved: { tokens: inputBound + outputTokens, money: money.length === 0 ? null : formatDecimal(sum(money)) },
+    reservation: await deps.quota.reserve(subjects, amounts),
+  };
 }
 
 /** Settles what a step used. A usage beyond what was set aside is taken as it is: the provider counts. */
 export function settle(reservation: Reservation, tokens: number, ...priced: readonly Priced[]): Charge[] {
-  const money = priced.reduce((sum, each) => sum + microsOf(each), 0n);
+  const money = priced.reduce((total, each) => total + microsOf(each), 0n);
   return reservation.settle({ tokens: BigInt(tokens), money });
 }
 
@@ -127,8 +152,8 @@ export function addMoney(
   priced: Priced,
 ): { money: string; currency: string | null } {
   if (priced === null) return { money: run.money, currency: run.currency };
-  const sum: Decimal = add(parseDecimal(run.money), parseDecimal(priced.price));
-  return { money: sum === ZERO ? '0' : formatDecimal(sum), currency: priced.currency };
+  const total: Decimal = add(parseDecimal(run.money), parseDecimal(priced.price));
+  return { money: total === ZERO ? '0' : formatDecimal(total), currency: priced.currency };
 }
 
 /** The usage row of a step or a run. */

@@ -22,18 +22,18 @@ export const agentTables = [
   }),
   table(
     'runs',
-    `tenant_id id fence status agent_id agent_version agent_name input mode demo principal call_id guardrails foreground
+    `tenant_id id fence status agent_id agent_version agent_name input mode demo principal call_id call guardrails foreground
      parent_id parent_seq path lease_node lease_expires_at available_at cancel_requested model_steps tokens money currency active_ms output
      error created_at finished_at`,
     {
       ...home,
       kept: 'until the tenant is erased',
-      data: { input: 'content', output: 'content', error: 'content', principal: 'personal' },
+      data: { input: 'content', output: 'content', error: 'content', principal: 'personal', call: 'personal' },
     },
   ),
   table(
     'steps',
-    'tenant_id run_id seq kind status of_seq of_call tool arguments idempotency_key result usage started_at finished_at',
+    'tenant_id run_id seq kind status of_seq of_call tool arguments idempotency_key result usage reserved below started_at finished_at',
     { ...home, kept: 'as long as the run', data: { arguments: 'content', result: 'content' } },
   ),
   table(

@@ -1,5 +1,5 @@
 import type { ToolSpec } from '#models';
-import type { ToolOutcome } from './runs.ts';
+import type { Spending, ToolOutcome } from './runs.ts';
 import type { Priced } from './step-budget.ts';
 
 /** What a call of a tool is given: its idempotency key, the step it belongs to, and when to stop. */
@@ -20,7 +20,7 @@ export type ToolFunction = {
 };
 
 /** What a call gave, and what it used of the run's guardrails. */
-export type CallResult = { outcome: ToolOutcome; spent?: { tokens: number; priced: Priced } };
+export type CallResult = { outcome: ToolOutcome; spent?: { tokens: number; priced: Priced; below: Spending } };
 
 /** The tool was certainly not reached: the model is told, nothing is in doubt. */
 export class ToolNotCalled extends Error {

@@ -2,20 +2,27 @@ import type { LogFollower } from '#kernel/follower';
 import { Problem, problems } from '#kernel/problem';
 
 /**
- * The front door's first step (house: freshness). Throws 503 when the log stands still though the database answers, or when the
- * database is away for longer than the grace (0: at once).
+ * The front door's steps of freshness (house: freshness). `fresh` comes first and throws 503 when the log stands still though the
+ * database answers. `within` comes when the tenant is known and throws 503 when the database is away for longer than the tenant's grace
+ * (0: at once), or the installation's where the tenant has none of its own.
  */
-export function freshStep(follower: LogFollower, staleGraceSeconds: number): () => void {
-  return () => {
-    const { state, awayMs } = follower.freshness();
-    if (state === 'fresh') return;
-    if (state === 'away' && awayMs <= staleGraceSeconds * 1000) return;
-    throw new Problem(problems.unavailable, {
-      detail:
-        state === 'stale'
-          ? 'This node does not learn of changes at the moment and will not decide on old ones.'
-          : 'The database has been away for too long.',
-      headers: { 'retry-after': '2' },
-    });
+export function freshness(
+  follower: Pick<LogFollower, 'freshness'>,
+  staleGraceSeconds: number,
+): { fresh(): void; within(tenant: { staleGraceSeconds: number | null }): void } {
+  return {
+    fresh: () => {
+      if (follower.freshness().state === 'stale')
+        throw refusal('This node does not learn of changes at the moment and will not decide on old ones.');
+    },
+    within: (tenant) => {
+      const { state, awayMs } = follower.freshness();
+      if (state === 'away' && awayMs > (tenant.staleGraceSeconds ?? staleGraceSeconds) * 1000)
+        throw refusal('The database has been away for too long.');
+    },
   };
+}
+
+function refusal(detail: string): Problem {
+  return new Problem(problems.unavailable, { detail, headers: { 'retry-after': '2' } });
 }

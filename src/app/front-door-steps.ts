@@ -8,7 +8,7 @@ import type { RbacModule } from '#security/rbac';
 import type { TenancyModule } from '#tenancy';
 import type { QuotaManager } from '#tenancy/quota';
 import { actingPrincipal } from './call-own-api.ts';
-import { freshStep } from './freshness.ts';
+import { freshness } from './freshness.ts';
 import { refusedCall } from './refuse-call.ts';
 
 /** The steps of the front door, each its module's: fresh → authenticate → tenant → authorize → rate limit. */
@@ -23,10 +23,15 @@ export function frontDoorSteps(deps: {
   metering: MeteringManager;
 }): FrontDoorSteps {
   const { auth, tenancy, rbac, quota, audit, metering } = deps;
+  const { fresh, within } = freshness(deps.follower, deps.staleGraceSeconds);
   return {
-    fresh: freshStep(deps.follower, deps.staleGraceSeconds),
+    fresh,
     authenticate: (arrival) => actingPrincipal() ?? auth.authenticate(arrival),
-    admitTenant: (principal) => tenancy.admit(principal),
+    admitTenant: (principal) => {
+      const tenant = tenancy.admit(principal);
+      within(tenant);
+      return tenant;
+    },
     authorize: (principal, permission, area) => rbac.decide(principal, permission, area),
     rateLimit: ({ tenantId, kind, id }) => quota.takeRequest({ tenantId, ...(kind === 'key' ? { keyId: id } : {}) }),
     refused: (refusal) => {

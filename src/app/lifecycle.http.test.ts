@@ -1,7 +1,9 @@
 import { connect } from 'node:net';
+import pg from 'pg';
 import { expect, test } from 'vitest';
 
 import { startTestApp } from '#test/app';
+import { testDatabase } from '#test/database';
 import { DOUBLE_KEY, startOpenAiDouble } from '#test/openai-double';
 
 const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -43,8 +45,14 @@ test('the end waits for calls, refuses new ones, and is not held up by those who
       closed = true;
     });
     await rest(50);
-    // On the connection that is kept for the call: a new one could not be made.
+    // On the connection that is kept for the call; then on a new one; those who watch over the process are answered.
     socket.write(`GET /v1/calls HTTP/1.1\r\n${headers}\r\n`);
+    const late = await house.call(tenant.key, 'GET', '/v1/calls');
+    expect(late.status).toBe(503);
+    expect(Number(late.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(late.headers.get('connection')).toBe('close');
+    const ready = await house.call(undefined, 'GET', '/readyz');
+    expect([ready.status, ready.text]).toEqual([503, expect.stringContaining('this process is ending')]);
     expect((await watching).status).toBe(200);
     await Promise.race([Promise.all([end, ended]), rest(15_000)]);
     expect(closed).toBe(true);
@@ -58,3 +66,96 @@ test('the end waits for calls, refuses new ones, and is not held up by those who
     await double.close();
   }
 }, 60_000);
+
+/** A house of one tenant with models of the double and an agent that may ask the house's own API. */
+async function openHouse(models: readonly string[], env: Record<string, string> = {}) {
+  const double = await startOpenAiDouble();
+  const database = await testDatabase();
+  const house = await startTestApp({ database, env });
+  const tenant = await house.tenant('Late');
+  const provider = await house.call(house.operatorKey, 'POST', '/v1/platform/providers', {
+    name: 'double',
+    preset: 'openai-compatible',
+    baseUrl: double.url,
+    apiKey: DOUBLE_KEY,
+  });
+  for (const name of models) {
+    const path = `/v1/platform/providers/${provider.body['id']}/models`;
+    expect((await house.call(house.operatorKey, 'POST', path, { name })).status).toBe(201);
+  }
+  const agent = await house.call(tenant.key, 'POST', '/v1/agents', {
+    name: 'support',
+    definition: { kind: 'native', instructions: '', model: `double/${models[0]}`, tools: [{ tool: 'lintel' }] },
+  });
+  expect(agent.status, agent.text).toBe(201);
+  const asked = async (count: number) => {
+    while (double.count() < count) await rest(10);
+  };
+  const chat = (model: string, content: string, stream = false) =>
+    house.call(tenant.key, 'POST', '/v1/chat/completions', { model, stream, messages: [{ role: 'user', content }] });
+  /** Asks the database behind the house, which may have ended. */
+  const query = async (sql: string) => {
+    const client = new pg.Client({ connectionString: database.adminUrl });
+    await client.connect();
+    const { rows } = await client.query(sql).finally(() => client.end());
+    return rows as Record<string, unknown>[];
+  };
+  const fold = async () => {
+    await house.close();
+    await database.close();
+    await double.close();
+  };
+  return { double, house, asked, chat, query, fold };
+}
+
+test('while the process ends, an agent’s run under way may still ask the house’s own API', async () => {
+  const { house, asked, chat, fold } = await openHouse(['double-slow-400']);
+  try {
+    const answer = chat('agent/support', 'call:lintel_read {"path":"/v1/agents"}');
+    await asked(1);
+    const end = house.close();
+    const { status, body } = await answer;
+    expect([status, body]).toMatchObject([
+      200,
+      { choices: [{ message: { content: expect.stringMatching(/^Done: 200 .*"latestVersion":1/) } }] },
+    ]);
+    await end;
+  } finally {
+    await fold();
+  }
+}, 60_000);
+
+test.each(['the limit', 'a second request to stop'])(
+  'at %s a stream is cut and settled, and a run that a client waits for goes on in background',
+  async (why) => {
+    const limit = why === 'the limit' ? '1' : '300';
+    const { house, asked, chat, query, fold } = await openHouse(['double-hang-3', 'double-tokens-50-hang-20'], {
+      LINTEL_DRAIN_SECONDS: limit,
+    });
+    try {
+      const run = chat('agent/support', 'hello');
+      await asked(1);
+      const stream = chat('double/double-tokens-50-hang-20', `say:${'word '.repeat(40)}`, true).catch(
+        (error: unknown) => error,
+      );
+      await asked(2);
+      await rest(200);
+      const end = house.close();
+      if (limit === '300') house.app.hurry();
+      const answer = await run;
+      expect([answer.status, answer.body]).toMatchObject([200, { lintel: { status: 'queued' } }]);
+      expect(await stream).toBeInstanceOf(Error);
+      await end;
+      expect(
+        await query(`SELECT kind, status, estimated, output_tokens > 0 AS used FROM calls ORDER BY at`),
+      ).toMatchObject([
+        { kind: 'run', status: 'ok' },
+        { kind: 'chat', status: 'cancelled', estimated: true, used: true },
+      ]);
+      expect(await query('SELECT status FROM runs')).toEqual([{ status: 'queued' }]);
+    } finally {
+      await fold();
+    }
+  },
+  60_000,
+);

@@ -180,6 +180,18 @@ export const kernelSettings = {
     3600,
     'How long a node answers from its last snapshot while the database cannot be reached; 0 = not at all.',
   ),
+  LINTEL_DRAIN_SECONDS: integer(
+    300,
+    0,
+    86_400,
+    'How long a stop waits for calls under way; then they end with what they used so far, and runs of agents go on in background. Whatever stops Lintel (systemd, Docker, Kubernetes) must wait a little longer.',
+  ),
+  LINTEL_CLIENT_STALL_SECONDS: integer(
+    60,
+    1,
+    3600,
+    'How long a client may take no byte of an answer that waits for it; then it counts as gone, and its call is cancelled.',
+  ),
   LINTEL_TRUSTED_PROXY: list(
     'Addresses or networks whose X-Forwarded-* headers are believed.',
     '10.0.0.0/8',

@@ -13,6 +13,14 @@ test('ids are UUIDv7, unique and in order within a process', () => {
   }
 });
 
+test('ids stay in order while the clock goes back a little, and follow it when it was set back', () => {
+  const start = Date.now() + 100_000_000;
+  const [first, second, third] = [newId(start), newId(start - 9_000), newId(start - 3_600_000)];
+  expect([first, second].sort()).toEqual([first, second]);
+  expect(idTime(second)).toBe(start);
+  expect(idTime(third)).toBe(start - 3_600_000);
+});
+
 test('an id carries its time', () => {
   const later = Date.now() + 10_000_000;
   expect(idTime(newId(later))).toBe(later);

@@ -45,12 +45,15 @@ let poolAt = pool.length;
 let lastMs = 0;
 let sequence = 0;
 
+/** A clock that goes back by more was set anew, and ids follow it: the time in them is what rows are billed and listed by. */
+const setBackMs = 10_000;
+
 /**
  * A new UUID version 7 (RFC 9562 §5.7), lower case: 48 bits of Unix milliseconds, a 12-bit counter that keeps ids of one
- * process in order inside a millisecond, 62 random bits.
+ * process in order inside a millisecond and while the clock goes back a little (§6.2), 62 random bits.
  */
 export function newId(nowMs: number = Date.now()): string {
-  if (nowMs > lastMs) {
+  if (nowMs > lastMs || nowMs < lastMs - setBackMs) {
     lastMs = nowMs;
     sequence = 0;
   } else if (++sequence > 0xfff) {

@@ -35,16 +35,35 @@ const committing = new WeakMap<Tx, Event[]>();
 
 /** Appends an event in the transaction of the change it tells of. It reaches readers after the commit, in `seq` order. */
 export async function append(tx: Tx, event: NewEvent, now: Temporal.Instant = Temporal.Now.instant()): Promise<Event> {
-  const full: Event = { id: newId(), version: 1, occurredAt: now.toString({ smallestUnit: 'millisecond' }), ...event };
+  const full = wholeEvent(event, now);
   await tx.execute('INSERT INTO outbox (tenant_id, id, event) VALUES ($1, $2, $3)', [
     full.tenantId,
     full.id,
     JSON.stringify(full),
   ]);
-  const own = committing.get(tx);
-  if (own === undefined) committing.set(tx, [full]);
-  else own.push(full);
+  noteAppended(tx, [full]);
   return full;
+}
+
+/** An event with what {@link append} adds, for a statement that writes it together with its change: see {@link appendSql}. */
+export function wholeEvent(event: NewEvent, now: Temporal.Instant): Event {
+  return { id: newId(), version: 1, occurredAt: now.toString({ smallestUnit: 'millisecond' }), ...event };
+}
+
+/**
+ * The part of such a statement that appends the events of a parameter (a JSON list of whole events), where `condition` holds. Who
+ * runs it says so by {@link noteAppended}.
+ */
+export function appendSql(parameter: string, condition: string): string {
+  return `INSERT INTO outbox (tenant_id, id, event) SELECT (e ->> 'tenantId')::uuid, (e ->> 'id')::uuid, e
+    FROM jsonb_array_elements(${parameter}::jsonb) e WHERE ${condition}`;
+}
+
+/** Says that events were appended by a statement of the transaction's own. */
+export function noteAppended(tx: Tx, events: readonly Event[]): void {
+  const own = committing.get(tx);
+  if (own === undefined) committing.set(tx, [...events]);
+  else own.push(...events);
 }
 
 /** The events appended in a transaction so far: lets a node show its own writes at once. */

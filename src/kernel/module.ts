@@ -37,6 +37,8 @@ export type Module = {
   start?(role: 'front' | 'background'): Promise<() => Promise<void>>;
   /** Lets go of those who only watch, when the process begins to end: it waits for calls alone. */
   drain?(): void;
+  /** Ends at once what still runs, settled as far as it has come: the process can wait no longer. */
+  hurry?(): void;
 };
 
 /** One word of the closed vocabulary of rights. `risk` is shown where keys are made. */

@@ -6,6 +6,7 @@ import type { Logger } from '#kernel/logger';
 const lockKey = 7_216_549_002;
 const heartbeatMs = 500;
 const batch = 2_000;
+const tendMs = 3_600_000;
 
 /** The channel that wakes followers; only the relay notifies, never a hot transaction. */
 export const logChannel = 'lintel_log';
@@ -86,12 +87,12 @@ export class Relay {
     const epoch = rows[0].epoch;
     this.#log.info({ epoch }, 'this process relays the log');
     let beatAt = 0;
-    let tendedDay = '';
+    let tendedAt = Number.NEGATIVE_INFINITY;
     while (!this.#stopped) {
-      const today = Temporal.Now.plainDateISO('UTC').toString();
-      if (today !== tendedDay) {
-        await client.query('SELECT lintel_tend_log($1)', [today]);
-        tendedDay = today;
+      if (performance.now() - tendedAt >= tendMs) {
+        // By the database's clock, as the rows are: this machine's may jump, and old partitions go.
+        await client.query("SELECT lintel_tend_log((clock_timestamp() AT TIME ZONE 'UTC')::date)");
+        tendedAt = performance.now();
       }
       const beat = performance.now() - beatAt >= heartbeatMs;
       if (!beat) {

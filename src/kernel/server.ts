@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
 import type { Database } from '#kernel/database';
+import { Drain, dropStalled } from '#kernel/drain';
 import { type Admission, type Arrival, actorOf, enter, type FrontDoorSteps, rateHeaders } from '#kernel/front-door';
 import type { Context, Principal, Route } from '#kernel/http';
 import { runIdempotent } from '#kernel/idempotency';
@@ -36,6 +37,10 @@ export type ServerDeps = {
   maxBodyBytes: number;
   trustedProxies: readonly string[];
   version: string;
+  /** How the process ends: what is under way, and whether more may come. */
+  drain?: Drain;
+  /** Milliseconds in which a client must take a byte of what waits for it; then it counts as gone. Absent: it may take for ever. */
+  clientStallMs?: number;
   /** Told after every answer, for metrics and traces. */
   onAnswer?: (answer: Answered) => void;
 };
@@ -50,6 +55,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     // For a request to come in whole; answers may take longer.
     requestTimeout: 300_000,
     keepAliveTimeout: 75_000,
+    connectionTimeout: deps.clientStallMs ?? 0,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     return503OnClosing: false,
@@ -58,12 +64,9 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
   });
   const methodsOf = methodsByPath(app);
-  let closing = false;
-  const watching = new Set<FastifyReply>();
+  const { drain = new Drain() } = deps;
   app.addHook('preClose', (done) => {
-    closing = true;
-    // A stream that answers a GET only shows what happens elsewhere: it would hold the end up for as long as someone looks.
-    for (const { sent, raw } of watching) if (sent && !raw.writableEnded) raw.destroy();
+    drain.begin();
     done();
   });
   useValidators(app);
@@ -103,12 +106,12 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
       method: request.method,
       host: request.host,
     };
-    if (closing) return done(new Problem(problems.unavailable, { detail: 'This process is ending.' }));
+    reply.raw.on('timeout', dropStalled);
+    // Whoever watches over the process may ask how it does until its end.
+    const late = drain.refusal();
+    if (late !== undefined && lintel?.operationId.startsWith('kernel.') !== true) return done(late);
     if (lintel === undefined) return done();
-    if (request.method === 'GET') {
-      watching.add(reply);
-      reply.raw.once('close', () => watching.delete(reply));
-    }
+    if (request.method === 'GET') drain.watch(reply.raw);
     try {
       const admission = enter(deps.steps, lintel, request.arrival, request);
       if (admission instanceof Promise) {
@@ -154,11 +157,11 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     });
   }
   app.get('/openapi.json', { schema: { hide: true } as object }, () => app.swagger());
-  for (const route of deps.routes) register(app, deps, route);
+  for (const route of deps.routes) register(app, deps, drain, route);
   return app;
 }
 
-function register(app: FastifyInstance, deps: ServerDeps, route: Route): void {
+function register(app: FastifyInstance, deps: ServerDeps, drain: Drain, route: Route): void {
   const { params, query, body, response } = route.schema;
   app.route({
     method: route.method,
@@ -177,6 +180,7 @@ function register(app: FastifyInstance, deps: ServerDeps, route: Route): void {
       response,
     } as object,
     handler: (request, reply) => {
+      drain.requireOpen();
       const context = contextOf(request, reply);
       if (request.admission.rate !== undefined) reply.headers(rateHeaders(request.admission.rate));
       if (
@@ -185,9 +189,9 @@ function register(app: FastifyInstance, deps: ServerDeps, route: Route): void {
         request.headers['idempotency-key'] !== undefined &&
         route.area !== 'public'
       ) {
-        return runIdempotent(deps.database, route, context, () => route.handle(context as never));
+        return drain.hold(runIdempotent(deps.database, route, context, () => route.handle(context as never)));
       }
-      return route.handle(context as never);
+      return drain.hold(route.handle(context as never));
     },
   });
 }

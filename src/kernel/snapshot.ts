@@ -53,7 +53,7 @@ export class Snapshots {
   /** Fills every snapshot. The follower must have noted its head before. */
   loadAll(): Promise<void> {
     return this.#inTurn(async () => {
-      for (const held of this.#held) await this.#refresh(held, undefined);
+      for (const held of this.#held) (await this.#read(held, undefined))();
     });
   }
 
@@ -69,7 +69,9 @@ export class Snapshots {
     return turn;
   }
 
+  // All are read before one is shown: who sees a new key sees the plan and the limits that came with it.
   async #apply(events: readonly Event[]): Promise<void> {
+    const shows: (() => void)[] = [];
     for (const held of this.#held) {
       const keys = new Set<string>();
       let all = false;
@@ -79,23 +81,23 @@ export class Snapshots {
         if (touched === 'all') all = true;
         else for (const key of touched) keys.add(key);
       }
-      if (all) await this.#refresh(held, undefined);
-      else if (keys.size > 0) await this.#refresh(held, [...keys]);
+      if (all) shows.push(await this.#read(held, undefined));
+      else if (keys.size > 0) shows.push(await this.#read(held, [...keys]));
     }
+    for (const show of shows) show();
   }
 
-  async #refresh(held: Held, keys: readonly string[] | undefined): Promise<void> {
-    const rows = await this.#doors.forService('snapshot_reader', (tx) => held.source.load(tx, keys));
-    if (keys === undefined) {
-      held.entries = new Map(rows);
-    } else {
-      const found = new Map(rows);
-      for (const key of keys) {
+  /** Reads entries; the function returned shows them. */
+  async #read(held: Held, keys: readonly string[] | undefined): Promise<() => void> {
+    const found = new Map(await this.#doors.forService('snapshot_reader', (tx) => held.source.load(tx, keys)));
+    return () => {
+      held.version++;
+      if (keys === undefined) held.entries = found;
+      for (const key of keys ?? []) {
         const value = found.get(key);
         if (value === undefined) held.entries.delete(key);
         else held.entries.set(key, value);
       }
-    }
-    held.version++;
+    };
   }
 }

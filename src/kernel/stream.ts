@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
+import { type Belonging, isInReach, reachOf } from '#kernel/agent-reach';
 import type { Principal } from '#kernel/http';
 
 /** One message for live readers: its topic, whom it concerns, and for topics of the log its number. */
@@ -7,6 +8,8 @@ export type LiveMessage = {
   topic: string;
   /** Undefined: for operators alone. */
   tenantId: string | undefined;
+  /** Whom it belongs to inside the tenant; absent: to no agent or key. */
+  of?: Belonging;
   event: string;
   data: unknown;
   /** Log number; absent on topics that don't come from the log. */
@@ -134,10 +137,11 @@ export class StreamHub {
   }
 }
 
-/** Whether a reader may see a message: its own tenant's, or as an operator any. */
+/** Whether a reader may see a message: its own tenant's, or as the platform's any; within the reach of its key. */
 export function concerns(
-  message: Pick<LiveMessage, 'tenantId'>,
+  message: Pick<LiveMessage, 'tenantId' | 'of'>,
   reader: { platform: boolean; principal: Principal },
 ): boolean {
+  if (message.of !== undefined && !isInReach(reachOf(reader.principal), message.of)) return false;
   return reader.platform || (message.tenantId !== undefined && message.tenantId === reader.principal.tenantId);
 }

@@ -179,3 +179,47 @@ test('a cluster worker whose primary is killed drains instead of being cut', asy
   primary.kill('SIGKILL');
   await until('drained after parent-gone');
 });
+
+/** Drains for ever, until whoever asked cannot wait. */
+const patient = `
+  import { onStopAsked } from '#kernel/supervisor';
+  onStopAsked('ROLE', (reason) => console.log('stop ' + reason), () => { console.log('hurry'); process.exit(0); });
+  setInterval(() => {}, 1000);
+  console.log('ready');`;
+
+test('who drains is hurried, those drained later too', async () => {
+  const { child, supervisor, lives } = superviseProgram(patient.replace('ROLE', 'child'), 60_000);
+  const later = superviseProgram(patient.replace('ROLE', 'child'), 60_000);
+  await Promise.all([lives[0]?.until('ready'), later.lives[0]?.until('ready')]);
+  const drained = child.drain();
+  await lives[0]?.until('stop drain');
+  supervisor.hurry();
+  await drained;
+  expect(lives[0]?.all()).toBe('ready\nstop drain\nhurry\n');
+  later.supervisor.hurry();
+  await later.child.drain();
+  expect(later.lives[0]?.all()).toBe('ready\nstop drain\nhurry\n');
+  expect(lines).toEqual([]);
+});
+
+test('a program is hurried by a second Ctrl-C, not by the same one coming by another way', async () => {
+  const child = run(patient.replace('ROLE', 'program'));
+  const { until, all } = output(child);
+  const ended = once(child, 'exit');
+  await until('ready');
+  child.kill('SIGINT');
+  child.send({ type: 'drain' });
+  await until('stop');
+  child.kill('SIGINT');
+  child.kill('SIGTERM');
+  child.kill('SIGHUP');
+  await sleep(700);
+  expect(all()).not.toContain('hurry');
+  child.kill('SIGHUP');
+  child.send({ type: 'drain' });
+  await sleep(200);
+  expect(all()).not.toContain('hurry');
+  child.kill('SIGINT');
+  expect(await ended).toEqual([0, null]);
+  expect(all()).toMatch(/^ready\nstop (SIGINT|drain)\nhurry\n$/);
+});

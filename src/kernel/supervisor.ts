@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** The message that asks a process of Lintel to finish what it holds and end. */
 const drainMessage = { type: 'drain' } as const;
 
+/** The message that asks a process that drains to end with what it has so far. */
+const hurryMessage = { type: 'hurry' } as const;
+
 /** What made a process stop: the drain message, the loss of the process that started it, or a signal. */
 export type StopReason = 'drain' | 'parent-gone' | 'SIGTERM' | 'SIGINT' | 'SIGHUP';
 
@@ -13,7 +16,7 @@ export interface ChildSpec {
   name: string;
   /** Spawns the child with an IPC channel (`fork`, `cluster.fork().process`); called again for each restart. */
   start: () => ChildProcess;
-  /** Milliseconds between the drain message and SIGTERM. */
+  /** Milliseconds between the drain message and SIGTERM; the child's own limit must be below. */
   drainMs: number;
 }
 
@@ -24,6 +27,8 @@ export interface SupervisedChild {
   readonly process: ChildProcess | undefined;
   /** Ends the child for good: drain message, then SIGTERM after `drainMs`, then SIGKILL. Resolves when it has ended. */
   drain(): Promise<void>;
+  /** Ends it with what it has so far; one that is not drained yet will end so. */
+  hurry(): void;
 }
 
 /** What a {@link Supervisor} needs: where to tell of deaths, and the back-off in milliseconds between lives. */
@@ -85,18 +90,33 @@ export class Supervisor {
   async drain(): Promise<void> {
     await Promise.all([...this.#children].map((child) => child.drain()));
   }
+
+  /** Waits for no call any more: every child ends with what it has so far, now or as soon as it is drained. */
+  hurry(): void {
+    for (const child of this.#children) child.hurry();
+  }
 }
 
 /**
  * Calls `stop` once, at the first request to end: drain message, loss of the parent (its IPC channel closes, even by SIGKILL), or
- * SIGTERM. Later requests are swallowed, since stopping is bounded in time. As `program` SIGINT and SIGHUP are requests too; as `child`
- * they are ignored, because a terminal sends them to the whole process group and it is the program that drains its children in order.
+ * SIGTERM. As `program` SIGINT and SIGHUP are requests too; as `child` they are ignored, because a terminal sends them to the whole
+ * process group and it is the program that drains its children in order.
+ *
+ * Calls `hurry` when whoever asked cannot wait: at the hurry message, or at a SIGTERM or SIGINT half a second or more after the first
+ * request (what comes sooner is the same Ctrl-C by another way: terminal, npm and launcher each pass it on).
  */
-export function onStopAsked(role: 'program' | 'child', stop: (reason: StopReason) => void): void {
-  let asked = false;
+export function onStopAsked(
+  role: 'program' | 'child',
+  stop: (reason: StopReason) => void,
+  hurry: () => void = () => undefined,
+): void {
+  let asked: number | undefined;
   const ask = (reason: StopReason) => {
-    if (asked) return;
-    asked = true;
+    if (asked !== undefined) {
+      const insists = (reason === 'SIGTERM' || reason === 'SIGINT') && performance.now() - asked >= sameRequestMs;
+      return insists ? hurry() : undefined;
+    }
+    asked = performance.now();
     process.channel?.unref();
     stop(reason);
   };
@@ -112,18 +132,23 @@ export function onStopAsked(role: 'program' | 'child', stop: (reason: StopReason
   else if (cluster.worker) cluster.worker.once('disconnect', parentGone);
   else process.once('disconnect', parentGone);
   process.on('message', (message) => {
-    if (typeof message === 'object' && message !== null && 'type' in message && message.type === drainMessage.type)
-      ask('drain');
+    if (typeof message !== 'object' || message === null || !('type' in message)) return;
+    if (message.type === drainMessage.type) ask('drain');
+    if (message.type === hurryMessage.type && asked !== undefined) hurry();
   });
 }
 
-const termMs = 2_000;
+const sameRequestMs = 500;
+/** What a hurried child has to settle its calls and write their rows, and one sent SIGTERM. */
+const hurryMs = 10_000;
+const termMs = 5_000;
 
 class Supervised implements SupervisedChild {
   readonly #spec: ChildSpec;
   readonly #log: SupervisorDeps['log'];
   readonly #backOff: BackOff;
   readonly #stopping = new AbortController();
+  readonly #hurried = Promise.withResolvers<void>();
   readonly #ended: Promise<void>;
   #process: ChildProcess | undefined;
 
@@ -147,13 +172,21 @@ class Supervised implements SupervisedChild {
     const child = this.#process;
     if (child?.connected) child.send(drainMessage, () => {});
     else child?.kill('SIGTERM');
-    if (await this.#endsWithin(this.#spec.drainMs)) return;
-    this.#log.warn(`${this.name}: not drained after ${this.#spec.drainMs} ms, sending SIGTERM`);
+    const hurried = this.#hurried.promise.then(() => {
+      if (child?.connected) child.send(hurryMessage, () => {});
+      return this.#endsWithin(hurryMs);
+    });
+    if (await Promise.race([this.#endsWithin(this.#spec.drainMs), hurried])) return;
+    this.#log.warn(`${this.name}: has not drained, sending SIGTERM`);
     child?.kill('SIGTERM');
     if (await this.#endsWithin(termMs)) return;
     this.#log.warn(`${this.name}: did not end on SIGTERM, sending SIGKILL`);
     child?.kill('SIGKILL');
     await this.#ended;
+  }
+
+  hurry(): void {
+    this.#hurried.resolve();
   }
 
   async #live(): Promise<void> {

@@ -6,6 +6,7 @@ import { Problem, problems } from '#kernel/problem';
 
 import { cleanText } from './clean-text.ts';
 import { EntryCommitter, type Recorded } from './commit-entries.ts';
+import { explainSpool, type SpoolTrouble } from './explain-spool.ts';
 import { GroupCommit, type Waiting } from './group-commit.ts';
 import { type ChargeSink, entryId } from './records.ts';
 import { Spool } from './spool.ts';
@@ -42,6 +43,7 @@ export class CallRecorder {
   #away = false;
   #stopped = false;
   #taking: Promise<void> = Promise.resolve();
+  #trouble: SpoolTrouble | undefined;
   #wake: (() => void) | undefined;
 
   constructor(
@@ -65,6 +67,11 @@ export class CallRecorder {
   /** Bytes in the spool. */
   get spoolBytes(): number {
     return this.#spool?.bytes ?? 0;
+  }
+
+  /** Why the spool cannot be taken in at the moment; undefined when nothing stands in the way. */
+  get trouble(): SpoolTrouble | undefined {
+    return this.#trouble;
   }
 
   /** Opens the spool and begins to take in what an earlier process left there. */
@@ -186,17 +193,27 @@ export class CallRecorder {
 
   #beginTaking(): void {
     this.#taking = this.#taking.then(async () => {
+      const told = new Set<string>();
       while (!this.#stopped) {
         try {
           await this.#db.forService('usage_writer', (tx) => tx.query('SELECT 1'));
           await this.#spool?.rotate();
           await this.#takeAll(this.#spool as Spool);
+          this.#trouble = undefined;
           if (!this.#away) return;
           // Once more around: batches that were on their way to the spool just now.
           this.#away = false;
           this.#log.info('the database is back; calls are committed again');
         } catch (error) {
-          this.#log.debug({ err: error }, 'the spool cannot be taken in yet');
+          const trouble = explainSpool(error);
+          this.#trouble = trouble;
+          if (!told.has(trouble.cause)) {
+            const about = { err: error, folder: this.#spool?.folder, bytes: this.spoolBytes };
+            this.#log.warn(about, `the spool cannot be taken in, and is tried again twice a second: ${trouble.advice}`);
+          }
+          told.add(trouble.cause);
+          // The database answered: calls need not go to a folder that cannot be emptied.
+          if (trouble.inFolder) this.#away = false;
           await new Promise<void>((resolve) => {
             const timer = setTimeout(resolve, retryMs);
             this.#wake = () => {

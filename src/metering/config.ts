@@ -10,4 +10,10 @@ export const settings = {
     1_099_511_627_776,
     'Largest spool of one process while the database is away, bytes; 0 = no spool.',
   ),
+  LINTEL_USAGE_DAYS: integer(
+    400,
+    62,
+    3_650,
+    'How long calls and usage are kept, days: a month is dropped when its last day is older.',
+  ),
 } as const satisfies Settings;

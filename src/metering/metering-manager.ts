@@ -1,3 +1,4 @@
+import { isInReach, type Reach } from '#kernel/agent-reach';
 import type { Doors } from '#kernel/database';
 import type { Logger } from '#kernel/logger';
 import { type Page, pageOf } from '#kernel/pages';
@@ -102,23 +103,23 @@ export class MeteringManager {
     return pageOf(rows, limit, ({ id }) => [id]);
   }
 
-  /** One call, with its trace; 404. */
-  async getCall(tenantId: string, id: string): Promise<CallRow> {
+  /** One call, with its trace; 404, also for one beyond the reach of the reader's key. */
+  async getCall(tenantId: string, id: string, reach?: Reach): Promise<CallRow> {
     const row = await this.#db.forTenant(tenantId, (tx) => readCall(tx, tenantId, id));
-    if (row === undefined) throw notFound('call');
+    if (row === undefined || !isInReach(reach, row)) throw notFound('call');
     return row;
   }
 
-  /** One call of whichever tenant; 404. */
-  async getAnyCall(id: string): Promise<CallRow> {
+  /** One call of whichever tenant; 404 as {@link getCall}. */
+  async getAnyCall(id: string, reach?: Reach): Promise<CallRow> {
     const row = await this.#db.forPlatform((tx) => readCall(tx, undefined, id));
-    if (row === undefined) throw notFound('call');
+    if (row === undefined || !isInReach(reach, row)) throw notFound('call');
     return row;
   }
 
   /** Usage summed by group; of one tenant, or of all when `tenantId` is absent (operators). Days are those of `zone`. */
   async sumUsage(
-    filter: Pick<CallFilter, 'tenantId' | 'from' | 'to' | 'includeDemo'>,
+    filter: Pick<CallFilter, 'tenantId' | 'from' | 'to' | 'includeDemo' | 'reach'>,
     group: UsageGroup,
     zone: string,
     area: 'tenant' | 'platform',

@@ -5,6 +5,7 @@ import type { Module } from '#kernel/module';
 
 import { CallRecorder } from './call-recorder.ts';
 import { settings } from './config.ts';
+import { dropOldMonths } from './drop-old-months.ts';
 import { MeteringManager } from './metering-manager.ts';
 import { problems } from './problems.ts';
 import type { ChargeSink } from './records.ts';
@@ -33,6 +34,8 @@ export type MeteringDeps = {
     /** Seconds a node answers without the database; a lease runs 10 s longer. */
     staleGraceSeconds: number;
     commitWindowMs: number;
+    /** Days that calls and usage are kept. */
+    usageDays: number;
     /** This process's own folder; undefined: no spool. */
     spoolFolder: string | undefined;
     spoolMaxBytes: number;
@@ -81,17 +84,26 @@ export function createMeteringModule(
           ok: !recorder.away,
           detail: recorder.away
             ? `the database is away; ${recorder.spoolBytes} bytes in the spool`
-            : 'calls are committed',
+            : recorder.trouble !== undefined
+              ? `calls are committed; ${recorder.spoolBytes} bytes in the spool cannot be taken in (${recorder.trouble.cause}): ${recorder.trouble.advice}`
+              : 'calls are committed',
         }),
       },
     ],
     start: async () => {
       await recorder.start();
+      const drop = () =>
+        dropOldMonths(deps, config.usageDays).catch((error: unknown) =>
+          deps.log.warn({ err: error }, 'old months of calls and usage are dropped an hour later'),
+        );
+      let dropping = drop();
       const tending = setInterval(() => {
         recorder.tend().catch((error: unknown) => deps.log.warn({ err: error }, 'no partitions made'));
+        dropping = drop();
       }, tendMs);
       return async () => {
         clearInterval(tending);
+        await dropping;
         metering.flushRefusals();
         await recorder.stop();
       };

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 
+import { reachOf } from '#kernel/agent-reach';
 import { periodOf } from '#kernel/calendar';
 import type { Clock } from '#kernel/clock';
 import { type Route, route } from '#kernel/http';
@@ -58,9 +59,10 @@ export function routes(deps: {
         query: Type.Object({ ...pageQuery, ...callFilterSchema }),
         response: { 200: pageSchema(callSchema) },
       },
-      handle: async ({ tenantId, query: { limit = 50, cursor, ...filter } }) => {
+      handle: async ({ tenantId, principal, query: { limit = 50, cursor, ...filter } }) => {
         const before = readCursor(cursor, [uuidPart])?.[0];
-        const page = await metering.listCalls(tenantId, { ...inner(filter), includeDemo: true }, before, limit);
+        const own = { ...inner(filter), includeDemo: true, reach: reachOf(principal) };
+        const page = await metering.listCalls(tenantId, own, before, limit);
         return { ...page, data: page.data.map(shownCall) };
       },
     }),
@@ -72,7 +74,8 @@ export function routes(deps: {
       area: 'tenant',
       permission: 'calls:read',
       schema: { params, response: { 200: callWithTraceSchema } },
-      handle: async ({ tenantId, params: { id } }) => shownCall(await metering.getCall(tenantId, callIdOf(id))),
+      handle: async ({ tenantId, principal, params: { id } }) =>
+        shownCall(await metering.getCall(tenantId, callIdOf(id), reachOf(principal))),
     }),
     route({
       method: 'GET',
@@ -82,11 +85,12 @@ export function routes(deps: {
       area: 'tenant',
       permission: 'usage:read',
       schema: { query: Type.Object(usageQuery), response: { 200: usageSchema } },
-      handle: async ({ tenantId, query }) => {
+      handle: async ({ tenantId, principal, query }) => {
         const timeZone = zoneOf(tenantId);
         const groupBy = (query.groupBy ?? 'day') as UsageGroup;
         const range = rangeOf(query, groupBy, timeZone);
-        const sums = await metering.sumUsage({ ...range, tenantId, includeDemo: true }, groupBy, timeZone, 'tenant');
+        const own = { ...range, tenantId, includeDemo: true, reach: reachOf(principal) };
+        const sums = await metering.sumUsage(own, groupBy, timeZone, 'tenant');
         return { ...range, groupBy, timeZone, data: sums.map((sum) => shownSum(sum, groupBy)) };
       },
     }),
@@ -106,9 +110,10 @@ export function routes(deps: {
         }),
         response: { 200: pageSchema(platformCallSchema) },
       },
-      handle: async ({ query: { limit = 50, cursor, includeDemo: demo = false, ...filter } }) => {
+      handle: async ({ principal, query: { limit = 50, cursor, includeDemo: demo = false, ...filter } }) => {
         const before = readCursor(cursor, [uuidPart])?.[0];
-        const page = await metering.listAllCalls({ ...inner(filter), includeDemo: demo }, before, limit);
+        const own = { ...inner(filter), includeDemo: demo, reach: reachOf(principal) };
+        const page = await metering.listAllCalls(own, before, limit);
         return { ...page, data: page.data.map(shownCall) };
       },
     }),
@@ -120,7 +125,8 @@ export function routes(deps: {
       area: 'platform',
       permission: 'platform-calls:read',
       schema: { params, response: { 200: platformCallWithTraceSchema } },
-      handle: async ({ params: { id } }) => shownCall(await metering.getAnyCall(callIdOf(id))),
+      handle: async ({ principal, params: { id } }) =>
+        shownCall(await metering.getAnyCall(callIdOf(id), reachOf(principal))),
     }),
     route({
       method: 'GET',
@@ -130,10 +136,11 @@ export function routes(deps: {
       area: 'platform',
       permission: 'platform-calls:read',
       schema: { query: Type.Object(platformUsageQuery), response: { 200: usageSchema } },
-      handle: async ({ query }) => {
+      handle: async ({ principal, query }) => {
         const groupBy = (query.groupBy ?? 'day') as UsageGroup;
         const range = rangeOf(query, groupBy, 'UTC');
-        const filter = { ...range, ...inner({ tenantId: query.tenantId }), includeDemo: query.includeDemo ?? false };
+        const own = { includeDemo: query.includeDemo ?? false, reach: reachOf(principal) };
+        const filter = { ...range, ...inner({ tenantId: query.tenantId }), ...own };
         const sums = await metering.sumUsage(filter, groupBy, 'UTC', 'platform');
         return { ...range, groupBy, timeZone: 'UTC', data: sums.map((sum) => shownSum(sum, groupBy)) };
       },

@@ -1,5 +1,8 @@
 import { table } from '#kernel/tables';
 
+/** How long calls and usage are kept, by whole months. */
+const kept = '400 days (LINTEL_USAGE_DAYS)';
+
 /** The tables of metering. */
 export const tables = [
   table(
@@ -9,7 +12,7 @@ export const tables = [
     {
       home: 'platform',
       tenantRows: true,
-      kept: '400 days',
+      kept,
       erased: 'deleted',
       data: { detail: 'personal' },
     },
@@ -18,12 +21,12 @@ export const tables = [
     'usage',
     `tenant_id at id writer epoch writer_seq source type dimensions quantities demo mode estimated late recorded_at price currency
      cost cost_currency`,
-    { home: 'platform', tenantRows: true, kept: '400 days', erased: 'deleted' },
+    { home: 'platform', tenantRows: true, kept, erased: 'deleted' },
   ),
   table('metering_writers', 'writer epoch calls usage seen_at', {
     home: 'platform',
     tenantRows: false,
-    kept: '400 days',
+    kept,
     erased: "not a tenant's",
   }),
 ];

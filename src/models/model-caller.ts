@@ -4,6 +4,7 @@ import type { Clock } from '#kernel/clock';
 import type { Egress } from '#kernel/egress';
 import { newId } from '#kernel/ids';
 import { Problem, type ProblemDetails, type ProblemKind } from '#kernel/problem';
+import { warmTools } from '#models/router';
 
 import { type Answered, askProvider } from './ask-provider.ts';
 import type { CircuitBreakers } from './circuit-breaker.ts';
@@ -187,7 +188,10 @@ export class ModelCaller {
   }
 
   /** The built-in deterministic router: no provider, no tokens, price 0. */
-  #route(request: GenerateRequest): Generated {
+  async #route(request: GenerateRequest): Promise<Generated> {
+    const tools = (request.tools ?? []).map(({ parameters, ...tool }) => ({ ...tool, inputSchema: parameters }));
+    // An agent's list costs milliseconds a tool the first time: not in one piece on a loop that others wait for.
+    await warmTools(tools);
     const decision = this.#deps.routeMessage({
       messages: request.messages.map((message) => ({
         role: message.role,
@@ -202,7 +206,7 @@ export class ModelCaller {
             }
           : {}),
       })),
-      tools: (request.tools ?? []).map(({ parameters, ...tool }) => ({ ...tool, inputSchema: parameters })),
+      tools,
       now: this.#deps.clock.now(),
       timeZone: request.timeZone ?? 'UTC',
       instructions: request.messages.map((each) => (each.role === 'system' ? textOf(each.content) : '')).join('\n'),

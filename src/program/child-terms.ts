@@ -12,6 +12,8 @@ export type ChildTerms = {
 /** Messages between the supervisor and its children beside {@link drainMessage}. */
 export type ChildMessage =
   | { type: 'ready'; nodeId: string }
+  /** While it drains: how many calls it still waits for. */
+  | { type: 'under-way'; calls: number }
   | { type: 'hash'; id: number; from?: number; ask: unknown }
   | { type: 'hashed'; id: number; from?: number; answer: unknown };
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,6 +38,24 @@ test('doctor looks at a folder that is none yet, or another’s, and leaves it a
   expect(await readdir(folder)).toEqual(['other']);
   expect(await readdir(other)).toEqual(['letter.txt']);
 });
+
+test('doctor says which calls wait on disk, and what became of lines that could not be read', async () => {
+  const dataDir = join(folder, 'spooled');
+  await mkdir(join(dataDir, 'spool', 'front-1'), { recursive: true });
+  await mkdir(join(dataDir, 'spool', 'background'));
+  const look = async () => /^(.) spool +(.*)$/m.exec((await run(['doctor', '--data-dir', dataDir])).said)?.slice(1);
+  expect(await look()).toEqual(['✓', 'no calls wait on disk']);
+  const segment = join(dataDir, 'spool', 'front-1', '1-a-000001.ndjson');
+  await writeFile(segment, '0badc0de {}\n');
+  expect(await look()).toEqual(['!', expect.stringContaining('calls of 12 bytes in 1 files')]);
+  await writeFile(`${segment}.damaged`, 'x');
+  expect(await look()).toEqual(['!', expect.stringContaining('000001.ndjson.damaged: lines that could not be read')]);
+  const long = new Date(Date.now() - 120_000);
+  await utimes(segment, long, long);
+  const lock = acquireRunLock(dataDir);
+  expect(await look()).toEqual(['✗', expect.stringContaining('its log (warn)')]);
+  lock.release();
+}, 60_000);
 
 test('reset asks for --yes, wants a data folder that nobody runs on, and deletes only what is Lintel’s', async () => {
   const dataDir = join(folder, 'mixed');

@@ -9,10 +9,10 @@ import { createLogger } from '#kernel/logger';
 import { readMigrations } from '#kernel/migrate';
 import { AlreadyRunningError, acquireRunLock } from '#kernel/run-lock';
 import { Sealer } from '#kernel/seal';
+import { lookAtLogin } from './look-at-login.ts';
+import { type Finding, lookAtSpool } from './look-at-spool.ts';
 import { readOptions } from './options.ts';
 import { findRootKey, openPremises } from './prepare.ts';
-
-type Finding = { ok: boolean | 'weak'; what: string; detail: string };
 
 /** `npm start -- doctor`: looks at everything a start needs and says what is wrong and how to mend it. Changes nothing. Exit code 1 when something is wrong. */
 export async function doctor(args: readonly string[]): Promise<void> {
@@ -37,6 +37,7 @@ export async function doctor(args: readonly string[]): Promise<void> {
     running = true;
     findings.push({ ok: true, what: 'process', detail: error.message });
   }
+  findings.push(lookAtSpool(options.dataDir, running));
   if (config.DATABASE_URL !== undefined) {
     findings.push(
       config.DATABASE_ADMIN_URL === undefined
@@ -86,6 +87,7 @@ async function lookAtDatabase(url: string, rootKey: string): Promise<Finding[]> 
         what: 'database',
         detail: `PostgreSQL ${rows[0].version}${rows[0].number >= 150_000 ? '' : '; 15 or newer is needed'}`,
       },
+      await lookAtLogin(client),
     ];
     const { rows: there } = await client.query("SELECT to_regclass('schema_migrations') IS NOT NULL AS migrated");
     if (!there[0].migrated)

@@ -23,6 +23,11 @@ const operatorEmail = 'operator@lintel.local';
 /** The file with the first credentials, for the operator's eyes. */
 export const firstRunFile = 'first-run.json';
 
+/** Whether an earlier start has made the first operator and told how to get in. */
+export function settledBefore(dataDir: string): boolean {
+  return existsSync(join(dataDir, firstRunFile));
+}
+
 /**
  * Makes the first operator and the demo tenants where there are none, and keeps how to get in at `<data-dir>/first-run.json`
  * (0600). Later starts make nothing: demo tenants that were removed stay away.

@@ -6,11 +6,12 @@ import { acquireRunLock } from '#kernel/run-lock';
 import { createSteps } from '#kernel/steps';
 import { onStopAsked, Supervisor } from '#kernel/supervisor';
 import { buildConsole } from './build-console.ts';
-import { settleIn } from './first-run.ts';
+import { settledBefore, settleIn } from './first-run.ts';
 import { readOptions } from './options.ts';
 import { addressOf, choosePort } from './ports.ts';
 import { migratePremises, openPremises, type Premises } from './prepare.ts';
 import { printAccess } from './print-access.ts';
+import { reportDrain } from './report-drain.ts';
 import { type Children, startChildren } from './start-children.ts';
 
 const consoleDir = fileURLToPath(new URL('../../console/', import.meta.url));
@@ -28,10 +29,19 @@ export async function start(args: readonly string[]): Promise<void> {
   let opening: Promise<Premises> | undefined;
   let children: Children | undefined;
   let ending: Promise<void> | undefined;
+  const drainMs = config.LINTEL_DRAIN_SECONDS * 1000;
   const end = () => {
     ending ??= (async () => {
+      const told = reportDrain({
+        calls: () => children?.underWay() ?? 0,
+        limitMs: drainMs,
+        isTty,
+        stream: process.stdout,
+        log,
+      });
       await children?.drain();
       await supervisor.drain();
+      told();
       // Also when the stop came while PostgreSQL was starting: it must not be left behind.
       const premises = await opening?.catch(() => undefined);
       await premises?.embedded?.stop();
@@ -39,13 +49,19 @@ export async function start(args: readonly string[]): Promise<void> {
     })();
     return ending;
   };
-  onStopAsked('program', (reason) => {
-    log.info({ reason }, 'draining');
-    void end().then(() => process.exit(0));
-  });
+  onStopAsked(
+    'program',
+    (reason) => {
+      log.info({ reason }, 'draining');
+      void end().then(() => process.exit(0));
+    },
+    () => supervisor.hurry(),
+  );
   try {
     // Sought again when it is needed; but what cannot work is said before a database is made.
     await choosePort(options.host, options.port);
+    // Needs no database: goes on beside it.
+    const building = inBackground(buildConsole(consoleDir));
     const premises = await step(
       'PostgreSQL',
       () => {
@@ -67,18 +83,25 @@ export async function start(args: readonly string[]): Promise<void> {
     );
     await step(
       'Console',
-      () => buildConsole(consoleDir),
+      () => building,
       (built) => (built ? 'built' : 'up to date'),
     );
     const port = await choosePort(options.host, options.port);
     const baseUrl = addressOf(options.host, port);
+    const settling = inBackground(
+      settleIn({ premises, config, options, baseUrl: config.LINTEL_PUBLIC_URL ?? baseUrl, log: quiet }),
+    );
+    const launch = () =>
+      startChildren({ supervisor, premises, options, port, baseUrl, firstRun: settling, consoleDir, drainMs });
+    // Where somebody has settled in, nothing is made that processes must find when they begin.
+    const launching = settledBefore(options.dataDir) ? inBackground(launch()) : undefined;
     const firstRun = await step(
       options.demo ? 'Operator and demo tenants' : 'Operator',
-      () => settleIn({ premises, config, options, baseUrl: config.LINTEL_PUBLIC_URL ?? baseUrl, log: quiet }),
+      () => settling,
       (found) => (found.created ? 'made' : 'there'),
     );
     await step(`Processes (${options.workers} front, 1 background)`, async () => {
-      children = await startChildren({ supervisor, premises, options, port, baseUrl, firstRun, consoleDir });
+      children = await (launching ?? launch());
     });
     lock.publish(baseUrl);
     printAccess({ firstRun, baseUrl, isTty, dataDir: options.dataDir, log });
@@ -88,4 +111,10 @@ export async function start(args: readonly string[]): Promise<void> {
     await end();
     throw error;
   }
+}
+
+/** Work that is awaited later: should something else fail first, its own failure is nobody's. */
+function inBackground<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
 }

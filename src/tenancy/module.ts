@@ -11,7 +11,7 @@ import { problems } from './problems.ts';
 import { routes, tenantIdOf } from './routes.ts';
 import { readViews, type TenantRow } from './store.ts';
 import { tables } from './tables.ts';
-import { platformTenantId, TenantManager } from './tenant-manager.ts';
+import { type Provision, platformTenantId, TenantManager } from './tenant-manager.ts';
 
 export type { TenantManager, TenantRow };
 export { platformTenantId, tenantIdOf };
@@ -31,13 +31,17 @@ export type TenancyModule = Module & {
   admit(principal: { readonly tenantId: string }): TenantView;
 };
 
-/** Tenancy: who the tenants are and whether they may call. `tables`: those of all modules, asked for when a tenant is erased. */
+/**
+ * Tenancy: who the tenants are and whether they may call. `tables`: those of all modules, asked for when a tenant is erased;
+ * `provision`: what the modules above give a new tenant.
+ */
 export function createTenancyModule(deps: {
   db: Doors;
   snapshots: Snapshots;
   clock: Clock;
   log: Logger;
   tables: () => readonly Table[];
+  provision?: Provision;
 }): TenancyModule {
   const manager = new TenantManager(deps);
   const tenants = deps.snapshots.define<TenantView>({

@@ -11,7 +11,12 @@ const locale = Type.String({ minLength: 2, maxLength: 20, description: 'BCP 47: 
 const timeZone = Type.String({ minLength: 1, maxLength: 60, description: 'IANA time zone.' });
 const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217.' });
 const staleGraceSeconds = nullable(
-  Type.Integer({ minimum: 0, maximum: 3600, description: 'null: the installation’s own value.' }),
+  Type.Integer({
+    minimum: 0,
+    maximum: 3600,
+    description:
+      'Seconds that calls go on while a node cannot reach the database; 0: none, null: the installation’s own value, for which also leases of limits last.',
+  }),
 );
 const status = Type.Union([
   Type.Literal('active'),

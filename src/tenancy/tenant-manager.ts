@@ -43,18 +43,29 @@ export type TenantSettings = Partial<
   Pick<TenantRow, 'name' | 'locale' | 'timeZone' | 'currency' | 'staleGraceSeconds'>
 >;
 
+/** Gives a new tenant what it must never be without, in the transaction that makes it: modules above tenancy plug it in. */
+export type Provision = (tx: Tx, tenant: TenantRow, cause: Cause) => Promise<void>;
+
 /** The life of tenants: create, change, suspend, reactivate, delete with a time of grace. */
 export class TenantManager {
   readonly #db: Doors;
   readonly #clock: Clock;
   readonly #log: Pick<Logger, 'error'>;
   readonly #tables: () => readonly Table[];
+  readonly #provision: Provision | undefined;
 
-  constructor(deps: { db: Doors; clock: Clock; log: Pick<Logger, 'error'>; tables: () => readonly Table[] }) {
+  constructor(deps: {
+    db: Doors;
+    clock: Clock;
+    log: Pick<Logger, 'error'>;
+    tables: () => readonly Table[];
+    provision?: Provision;
+  }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#tables = deps.tables;
+    this.#provision = deps.provision;
   }
 
   /** Creates a tenant. 409 `slug-taken` when a given slug is another's; one made from the name is made free by a number. */
@@ -70,6 +81,7 @@ export class TenantManager {
         return await this.#db.forPlatform(async (tx) => {
           const tenant = await insertTenant(tx, { ...row, slug: tried, createdAt: now.toString() });
           await this.#tell(tx, 'created', tenant, cause, { after: settingsOf(tenant) });
+          await this.#provision?.(tx, tenant, cause);
           return tenant;
         });
       } catch (error) {

@@ -11,6 +11,7 @@ const order = JSON.parse(process.env['AGENT_CHILD'] ?? '{}') as {
   text: string;
   point: string;
   hit: number;
+  callId: string;
 };
 const db = new Database({ connector: createConnector(order.url, 'agent-child'), poolSize: 4 });
 let hits = 0;
@@ -23,7 +24,8 @@ await house.module.runs.runInForeground({
   principal: order.principal,
   agent: order.agent,
   messages: [{ role: 'user', content: order.text }],
-  callId: null,
+  callId: order.callId,
+  front: { origin: { ip: '10.0.0.1', client: 'test' }, trace: [], stream: false },
   demo: false,
 });
 process.exit(0);

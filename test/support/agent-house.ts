@@ -10,7 +10,7 @@ import type { Principal } from '#kernel/http';
 import { formatId, newId } from '#kernel/ids';
 import type { Event } from '#kernel/log';
 import { createLogger } from '#kernel/logger';
-import type { Problem } from '#kernel/problem';
+import { notFound, type Problem } from '#kernel/problem';
 import { Sealer } from '#kernel/seal';
 import { Snapshots } from '#kernel/snapshot';
 import type { CallRecord, Charge, UsageEvent } from '#metering';
@@ -155,6 +155,11 @@ export function agentHouse(
       },
     },
     metering: {
+      getCall: async (_tenantId, id) => {
+        const row = house.callRows.find((call) => call.id === id);
+        if (row === undefined) throw notFound('call');
+        return row;
+      },
       record: async ({ call, usage, charges }) => {
         if (call !== null) house.callRows.push(call);
         for (const row of usage) {

@@ -30,7 +30,10 @@ export type TestApp = {
     headers?: Record<string, string>,
   ): Promise<Answer>;
   /** A new tenant with a key of its owner's rights. Ids are outside ones. */
-  tenant(name: string, more?: { currency?: string; timeZone?: string; locale?: string }): Promise<TestTenant>;
+  tenant(
+    name: string,
+    more?: { currency?: string; timeZone?: string; locale?: string; demo?: boolean },
+  ): Promise<TestTenant>;
   close(): Promise<void>;
 };
 

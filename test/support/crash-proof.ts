@@ -288,10 +288,11 @@ async function settle(
       await Promise.all(nodes.map((node) => readdir(join(node.dataDir, 'spool'), { recursive: true })))
     ).flat();
     const left = spooled.filter((name) => name.endsWith('.ndjson') || name.endsWith('.damaged'));
-    // The outbox is empty and who brings home what runs used has read the whole log.
+    // The outbox is empty, and who brings home what runs used and the rows of their calls has read the whole log.
     const [log] = await ground.query<{ behind: string }>(
       `SELECT (SELECT count(*) FROM outbox) + (SELECT seq FROM log_head)
-         - coalesce((SELECT seq FROM log_cursors WHERE reader = 'agents.usage'), 0) AS behind`,
+         - least(coalesce((SELECT seq FROM log_cursors WHERE reader = 'agents.usage'), 0),
+           coalesce((SELECT seq FROM log_cursors WHERE reader = 'agents.calls'), 0)) AS behind`,
     );
     if (Number(row?.open) === 0 && left.length === 0 && Number(log?.behind) === 0) return;
     if (performance.now() > until) {
@@ -349,6 +350,15 @@ async function look(
   );
   const missing = [...load.runs].filter((id) => !known.has(parseId('run', id) ?? ''));
   must(missing.length === 0, `${missing.length} accepted runs are gone`);
+  const rowless = await ground.query<{ status: string; n: string }>(
+    `SELECT r.status, count(c.id) AS n FROM runs r LEFT JOIN calls c ON c.tenant_id = r.tenant_id AND c.run_id = r.id
+     WHERE r.tenant_id = $1 AND r.parent_id IS NULL GROUP BY r.id, r.status HAVING count(c.id) <> 1`,
+    [tenantId],
+  );
+  must(
+    rowless.length === 0,
+    `${rowless.length} runs have not one row in calls: ${JSON.stringify(rowless.slice(0, 3))}`,
+  );
   const again = [...ledger.effects].filter(([, times]) => times > 1);
   must(again.length === 0, `${again.length} effects happened twice: ${JSON.stringify(again.slice(0, 3))}`);
   const inputs = await ground.query<{ status: string; input: string }>(

@@ -349,6 +349,7 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     (house) => house.plan(),
     (house) => ({ name: house.name(), prices: planPrices }),
   ),
+  'billing.getSubscription': { make: (house) => ({ params: { id: house.tenant.id } }) },
   'billing.manageSubscription': {
     make: async (house) => ({ params: { id: await spareTenant(house) }, body: { planId: await house.plan() } }),
   },

@@ -19,6 +19,7 @@ import {
 /** The console's one way to the server: same origin, session cookie. */
 export const lintel = createLintel();
 
+const pages = lintel.pages as unknown as (route: string, input: unknown) => AsyncGenerator<unknown>;
 const ask = lintel.request as unknown as (route: string, input: unknown, options?: CallOptions) => Promise<never>;
 
 /** Answers kept on this page; a refusal is never asked for again by itself. */
@@ -78,6 +79,24 @@ export function useList<R extends GetRoute>(
   return { ...query, items: query.data?.pages.flatMap((page) => page.data) };
 }
 
+/** The most rows that an export reads: 50 pages. */
+const exportLimit = 10_000;
+
+/** Reads a list route page by page to its end, or to the most that an export holds: then `more` is true. */
+export async function readAll<R extends GetRoute>(
+  route: R,
+  input?: Input<R>,
+): Promise<{ rows: Item<R>[]; more: boolean }> {
+  const given = (input ?? {}) as { query?: object };
+  const whole = { ...given, query: { ...given.query, limit: 200 } };
+  const rows: Item<R>[] = [];
+  for await (const row of pages(route, whole)) {
+    if (rows.length === exportLimit) return { rows, more: true };
+    rows.push(row as Item<R>);
+  }
+  return { rows, more: false };
+}
+
 /** Writes to a route; afterwards every kept answer whose route begins with one of `refresh` is read again. */
 export function useSend<R extends RouteName>(route: R, refresh: readonly string[] = []) {
   return useMutation<Answer<R>, LintelError, Input<R>>({
@@ -97,4 +116,9 @@ export function refreshRoutes(paths: readonly string[]): Promise<void> {
 export function asLintelError(error: unknown): LintelError {
   if (error instanceof LintelError) return error;
   return new LintelError(0, { title: error instanceof Error ? error.message : String(error) });
+}
+
+/** A failure that an answer tells of by code and words, as screens show problems. */
+export function codedError({ code, detail }: { code: string; detail: string }): LintelError {
+  return new LintelError(0, { type: code, title: code, detail });
 }

@@ -61,6 +61,7 @@ const shapes = {
   pause: ['M8 5v14', 'M16 5v14'],
   send: ['M4 12l16-8-5 16-3.500-6.500z', 'M11.500 13.500L20 4'],
   stop: ['M6 6h12v12H6z'],
+  download: ['M12 4v11', 'M7 10.500l5 5 5-5', 'M4 20h16'],
   empty: ['M3 8h18', 'M6 8v12', 'M18 8v12', 'M3 4h18v4H3z'],
 } as const;
 

@@ -229,7 +229,7 @@ export function Facts({ rows }: { rows: ReadonlyArray<readonly [label: string, v
           <Text component="dt" size="sm" c="dimmed">
             {label}
           </Text>
-          <Text component="dd" size="sm" m={0} miw={0}>
+          <Text component="dd" size="sm" m={0} miw={0} style={{ overflowWrap: 'anywhere' }}>
             {value}
           </Text>
         </Box>

@@ -1,26 +1,50 @@
+import type { LintelError } from '@lintel/sdk';
 import { Alert, Button, Code, Group, List, Stack, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 
 import { asLintelError } from '#lib/api.ts';
-import { useT } from '#lib/i18n.tsx';
+import { type MessageKey, useLanguage, useT } from '#lib/i18n.tsx';
 import { TextLink } from '#lib/navigation.tsx';
 import { Icon } from '#ui/icons.tsx';
 import { Loading } from '#ui/page.tsx';
 
-/** A refusal or failure as it came: title, detail, wrong places, request id. */
+/** A problem in the reader's language: its title by the problem's stable type, and the server's own words where they say more. */
+export function useProblemText(): (code: string, title: string, detail?: string) => { title: string; detail?: string } {
+  const { t, locale } = useLanguage();
+  return (code, title, detail) => {
+    const known = t(`problemTitle.${code}` as MessageKey) || title;
+    // Details are the server's, in English; without one, its title stands where the reader's has another language.
+    const more = detail === undefined || detail === title ? (locale === 'en' ? undefined : title) : detail;
+    return more === undefined || more === known ? { title: known } : { title: known, detail: more };
+  };
+}
+
+/** The server's own words, which are English: under what is said in the reader's language. */
+export function ServerWords({ children }: { children: string }) {
+  const { locale } = useLanguage();
+  return (
+    <Text size={locale === 'en' ? 'sm' : 'xs'} lang="en" style={{ overflowWrap: 'anywhere' }}>
+      {children}
+    </Text>
+  );
+}
+
+/** A refusal or failure: title, the server's detail, wrong places, request id. */
 export function ProblemNotice({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const t = useT();
+  const textOf = useProblemText();
   const problem = asLintelError(error);
+  const { title, detail } = textOf(problem.type, problem.title, problem.detail);
   return (
-    <Alert color="red" variant="light" icon={<Icon name="warning" />} title={problem.title} role="alert">
+    <Alert color="red" variant="light" icon={<Icon name="warning" />} title={title} role="alert">
       <Stack gap={6}>
-        {problem.detail !== undefined && problem.detail !== problem.title && <Text size="sm">{problem.detail}</Text>}
+        {detail !== undefined && <ServerWords>{detail}</ServerWords>}
         {problem.errors.length > 1 && (
           <List size="sm">
             {problem.errors.map((place) => (
-              <List.Item key={place.pointer + place.detail}>
+              <List.Item key={place.pointer + place.detail} lang="en">
                 <Code>{place.pointer}</Code> {place.detail}
               </List.Item>
             ))}
@@ -48,12 +72,19 @@ export function notifyProblem(error: unknown): void {
   const problem = asLintelError(error);
   notifications.show({
     color: 'red',
-    title: problem.title,
-    message: [problem.detail === problem.title ? undefined : problem.detail, problem.requestId]
-      .filter((part) => part !== undefined)
-      .join(' · '),
+    title: <ProblemTitle problem={problem} />,
+    message: <ProblemDetail problem={problem} />,
     autoClose: 10_000,
   });
+}
+
+function ProblemTitle({ problem }: { problem: LintelError }) {
+  return useProblemText()(problem.type, problem.title).title;
+}
+
+function ProblemDetail({ problem }: { problem: LintelError }) {
+  const { detail } = useProblemText()(problem.type, problem.title, problem.detail);
+  return [detail, problem.requestId].filter((part) => part !== undefined).join(' · ');
 }
 
 /** Tells of a finished write in the corner of the screen. */

@@ -21,7 +21,7 @@ import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect } from 'react';
 
 import { lintel, useGet } from '#lib/api.ts';
-import { chooseLocale, languages, useLanguage, useT } from '#lib/i18n.tsx';
+import { chooseLocale, languages, useLanguage, useT, useWord } from '#lib/i18n.tsx';
 import { type NavigationItem, navigationFor } from '#lib/screens.ts';
 import { forgetSession, useCan, useSession } from '#lib/session.ts';
 import { Icon, Mark } from '#ui/icons.tsx';
@@ -187,6 +187,7 @@ export function ThemeButton() {
 
 function PersonMenu() {
   const t = useT();
+  const role = useWord('role');
   const session = useSession();
   const signOut = async () => {
     try {
@@ -209,7 +210,7 @@ function PersonMenu() {
             {session?.principal.name}
           </Text>
           <Text size="xs" c="dimmed">
-            {session?.roles.join(', ')}
+            {session?.roles.map(role).join(', ')}
           </Text>
         </Box>
         <Menu.Divider />

@@ -2477,6 +2477,49 @@ export type Operations = {
       deleteAfter: (string | null);
     };
   };
+  /** Read the plan that a tenant is on, with its prices. */
+  'GET /v1/platform/tenants/{id}/subscription': {
+    input: { path: { id: string } };
+    answer: {
+      subscriptionId: string;
+      from: string;
+      until: (string | null);
+      plan: {
+        id: string;
+        version: number;
+        name: string;
+        currency: string;
+        recurringFee: (string | null);
+        prices: Array<{
+          id: string;
+          meter: string;
+          where?: Record<string, (string | Array<string>)>;
+          groupBy?: Array<string>;
+          price: {
+            model: ("per_unit" | "package" | "graduated" | "volume");
+            /** Free units per month. */
+            included?: string;
+            /** Of per_unit and package. */
+            unit?: string;
+            /** Of package: `1000000` for tokens. */
+            per?: string;
+            /** Of package: a begun package is a whole one. */
+            roundUp?: boolean;
+            tiers?: Array<{
+              upTo: (string | null);
+              unit: string;
+              per?: string;
+              roundUp?: boolean;
+              flat?: string;
+            }>;
+            flatAtZero?: boolean;
+          };
+        }>;
+        /** Of this version. */
+        createdAt: string;
+      };
+    };
+  };
   /** Put a tenant on a plan, from now on; a plan of another currency from a month’s start. */
   'PUT /v1/platform/tenants/{id}/subscription': {
     input: { path: { id: string }; body: {
@@ -3329,6 +3372,7 @@ export const operations = {
     getInvoice: 'GET /v1/invoices/{id}',
     getPlan: 'GET /v1/plan',
     getPlanInfo: 'GET /v1/platform/plans/{id}',
+    getSubscription: 'GET /v1/platform/tenants/{id}/subscription',
     listAllInvoices: 'GET /v1/platform/invoices',
     listInvoices: 'GET /v1/invoices',
     listPlans: 'GET /v1/platform/plans',

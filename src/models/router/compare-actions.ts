@@ -1,7 +1,7 @@
 import { type ConceptKind, kindOf } from './concepts.ts';
 import type { Draft } from './draft.ts';
 import { isUsed } from './draft.ts';
-import { isQuestion, strangeVerb } from './request-words.ts';
+import { isQuestion, openingVerb, strangeVerb } from './request-words.ts';
 import { overlaps, type Span } from './types.ts';
 
 /** What the message wants done, beside what the tool does. */
@@ -11,6 +11,8 @@ export type Wanted = {
   /** Actions only the message names, outside its arguments: those no near word stands for, and the others. */
   readonly distinct: number;
   readonly other: number;
+  /** Whether the message opens with a verb that the tool does not know in any sense, and does not say what the tool does. */
+  readonly opensOtherwise: boolean;
   /** How much it counts that the message does not say what the tool's name says it does. */
   readonly unsaid: number;
 };
@@ -67,8 +69,20 @@ export function compareActions(draft: Draft): Wanted {
     distinct: foreignVerb + count('talking') + (isQuestion(message) ? 0 : count('distinct', 'peculiar')),
     other: said || isQuestion(message) ? 0 : count('specific', 'changing'),
     unsaid,
+    opensOtherwise: shared.length === 0 && opensOtherwise(draft),
   };
 }
+
+/** `Book a flight` asks a tool that searches for something else; a verb of looking or wanting asks any. */
+function opensOtherwise({ message, entry, vocabulary }: Draft): boolean {
+  const verb = openingVerb(message);
+  if (verb === undefined || vocabulary.has(verb) || entry.nameVerbs.length === 0) return false;
+  const meant = message.concepts.filter((hit) => hit.start === verb.start).map((hit) => hit.concept);
+  const doing = meant.filter((concept) => DOING.has(kindOf(concept)));
+  return doing.length > 0 && !meant.some((concept) => entry.concepts.has(concept));
+}
+
+const DOING: ReadonlySet<ConceptKind> = new Set<ConceptKind>(['distinct', 'peculiar', 'specific', 'changing', 'making', 'answering']);
 
 function contains(wider: Span, span: Span): boolean {
   return wider.start <= span.start && wider.end >= span.end && wider.end - wider.start > span.end - span.start;

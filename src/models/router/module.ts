@@ -1,7 +1,8 @@
 import { continueAsk } from './continue-ask.ts';
 import { decide, type Pending } from './decide.ts';
+import { IndexCache } from './index-cache.ts';
 import { ROUTER_MESSAGES } from './messages.ts';
-import { createToolIndex, type ToolIndex } from './rank-tools.ts';
+import { createToolIndex, prepareTool, type ToolIndex } from './rank-tools.ts';
 import { readMessage } from './read-message.ts';
 import { renderResult } from './render-result.ts';
 import { detectLanguage } from './tokenize.ts';
@@ -24,11 +25,10 @@ export type RouterInput = {
 
 /** Turns of the conversation before these are not read. */
 const MAX_TURNS = 40;
-/** Tool lists whose index is kept between calls, and the longest JSON of one that is worth it. */
-const MAX_INDEXES = 64;
-const MAX_KEY_CHARS = 500_000;
 /** Tool results shown in one answer. */
 const MAX_RESULTS = 20;
+
+const indexes = new IndexCache();
 
 /**
  * Decides the next step of a conversation without a model: which tool to call with which arguments, what to ask for, that no
@@ -36,7 +36,7 @@ const MAX_RESULTS = 20;
  * Throws a `RangeError` when the time zone is unknown.
  */
 export function routeMessage(input: RouterInput): RouterDecision {
-  const index = 'postings' in input.tools ? input.tools : indexOf(input.tools);
+  const index = 'postings' in input.tools ? input.tools : indexes.of(input.tools);
   const turns = input.messages.slice(-MAX_TURNS);
   const language = languageOf(turns, input.instructions);
   const messages = ROUTER_MESSAGES[language];
@@ -70,7 +70,12 @@ export function routeMessage(input: RouterInput): RouterDecision {
 
 /** Prepares a tool list for many messages; the cost grows with the schemas, so keep the answer as long as the list is the same. */
 export function prepareTools(tools: readonly RouterTool[]): ToolIndex {
-  return createToolIndex(tools);
+  return createToolIndex(tools.map(prepareTool));
+}
+
+/** Prepares a list for {@link routeMessage} without keeping the event loop: at once where it was prepared before. */
+export function warmTools(tools: readonly RouterTool[]): Promise<void> {
+  return indexes.prepare(tools);
 }
 
 function languageOf(turns: readonly RouterMessage[], instructions: string | undefined): Language {
@@ -79,21 +84,6 @@ function languageOf(turns: readonly RouterMessage[], instructions: string | unde
     if (language !== undefined) return language;
   }
   return detectLanguage(instructions ?? '') ?? 'en';
-}
-
-/** Indexes by the text of their tools, the latest used last: a list costs tens of milliseconds to prepare and comes with every call of its agent. */
-const indexes = new Map<string, ToolIndex>();
-
-function indexOf(tools: readonly RouterTool[]): ToolIndex {
-  const key = JSON.stringify(tools);
-  const index = indexes.get(key) ?? createToolIndex(tools);
-  indexes.delete(key);
-  if (key.length <= MAX_KEY_CHARS) indexes.set(key, index);
-  for (const oldest of indexes.keys()) {
-    if (indexes.size <= MAX_INDEXES) break;
-    indexes.delete(oldest);
-  }
-  return index;
 }
 
 /** Where the exchange that the last message belongs to begins: after the last assistant turn that is none of our questions, at the last user turn otherwise. */

@@ -23,7 +23,7 @@ export type ToolEntry = {
   readonly headThings: ReadonlySet<string>;
 };
 
-/** A tool list prepared for ranking; make one with `createToolIndex` and keep it as long as the list is the same. */
+/** A tool list prepared for ranking; kept as long as the list is the same. */
 export type ToolIndex = {
   readonly entries: readonly ToolEntry[];
   readonly postings: ReadonlyMap<string, readonly { readonly entry: number; readonly weight: number }[]>;
@@ -61,53 +61,52 @@ const RARE_SHARE = 0.15;
 const MAX_QUERY_TERMS = 400;
 const MAX_OPTIONS = 50;
 
-/** Prepares a tool list for ranking. Cost grows with the text of the schemas, so callers cache the answer per list. */
-export function createToolIndex(tools: readonly RouterTool[]): ToolIndex {
-  const entries: ToolEntry[] = [];
-  const documents: Map<string, number>[] = [];
-  for (const tool of tools) {
-    const name = splitIdentifier(tool.name).join(' ');
-    const description = tokenize(tool.description.slice(0, MAX_DESCRIPTION_CHARS));
-    const heading = [...tokenize(name), ...description];
-    const vocabulary = new Set(heading.filter((token) => token.kind !== 'mark').map((token) => token.stem));
-    const slots = describeSlots(tool.inputSchema, vocabulary);
-    const nameTerms = termsOf(tokenize(name), true);
-    const headTerms = [...nameTerms, ...termsOf(description, true)];
-    const weights = new Map<string, number>();
-    addTerms(weights, nameTerms, FIELD_WEIGHTS.name);
-    addTerms(weights, termsOf(description, true), FIELD_WEIGHTS.description);
-    for (const slot of slots) {
-      addTerms(weights, termsOf(tokenize(splitIdentifier(slot.name).join(' ')), true), FIELD_WEIGHTS.parameter);
-      addTerms(weights, termsOf(tokenize(slot.description.slice(0, 400)), true), FIELD_WEIGHTS.hint);
-      for (const option of slot.options.slice(0, MAX_OPTIONS)) {
+/** A tool prepared by itself: what it costs most to make an index of. */
+export type PreparedTool = { readonly entry: ToolEntry; readonly weights: ReadonlyMap<string, number> };
+
+/** Prepares one tool for ranking. Cost grows with the text of its schema. */
+export function prepareTool(tool: RouterTool): PreparedTool {
+  const name = splitIdentifier(tool.name).join(' ');
+  const description = tokenize(tool.description.slice(0, MAX_DESCRIPTION_CHARS));
+  const heading = [...tokenize(name), ...description];
+  const vocabulary = new Set(heading.filter((token) => token.kind !== 'mark').map((token) => token.stem));
+  const slots = describeSlots(tool.inputSchema, vocabulary);
+  const nameTerms = termsOf(tokenize(name), true);
+  const headTerms = [...nameTerms, ...termsOf(description, true)];
+  const weights = new Map<string, number>();
+  addTerms(weights, nameTerms, FIELD_WEIGHTS.name);
+  addTerms(weights, termsOf(description, true), FIELD_WEIGHTS.description);
+  for (const slot of slots) {
+    addTerms(weights, termsOf(tokenize(splitIdentifier(slot.name).join(' ')), true), FIELD_WEIGHTS.parameter);
+    addTerms(weights, termsOf(tokenize(slot.description.slice(0, 400)), true), FIELD_WEIGHTS.hint);
+    for (const option of slot.options.slice(0, MAX_OPTIONS)) {
+      addTerms(weights, termsOf(tokenize(splitIdentifier(String(option.value)).join(' ')), true), FIELD_WEIGHTS.option);
+      for (const phrase of option.phrases)
         addTerms(
           weights,
-          termsOf(tokenize(splitIdentifier(String(option.value)).join(' ')), true),
+          termsOf(tokenize(phrase.join(/\p{Script=Han}/u.test(phrase[0] ?? '') ? '' : ' ')), true),
           FIELD_WEIGHTS.option,
         );
-        for (const phrase of option.phrases)
-          addTerms(
-            weights,
-            termsOf(tokenize(phrase.join(/\p{Script=Han}/u.test(phrase[0] ?? '') ? '' : ' ')), true),
-            FIELD_WEIGHTS.option,
-          );
-      }
     }
-    documents.push(weights);
-    const nameVerbs = nameVerbsOf(name);
-    entries.push({
-      tool,
-      about: [name, tool.description.slice(0, 500), ...slots.map((slot) => slot.description.slice(0, 200))].join(' '),
-      slots,
-      vocabulary,
-      concepts: new Set([...findConcepts(tokenize(name)), ...findConcepts(description)].map((hit) => hit.concept)),
-      nameVerbs,
-      nameActions: new Set(nameVerbs.filter(isDoing)),
-      nameThings: new Set(nameTerms.map((term) => term.key).filter(isThing)),
-      headThings: new Set(headTerms.map((term) => term.key).filter(isThing)),
-    });
   }
-  return { entries, postings: weigh(documents) };
+  const nameVerbs = nameVerbsOf(name);
+  const entry: ToolEntry = {
+    tool,
+    about: [name, tool.description.slice(0, 500), ...slots.map((slot) => slot.description.slice(0, 200))].join(' '),
+    slots,
+    vocabulary,
+    concepts: new Set([...findConcepts(tokenize(name)), ...findConcepts(description)].map((hit) => hit.concept)),
+    nameVerbs,
+    nameActions: new Set(nameVerbs.filter(isDoing)),
+    nameThings: new Set(nameTerms.map((term) => term.key).filter(isThing)),
+    headThings: new Set(headTerms.map((term) => term.key).filter(isThing)),
+  };
+  return { entry, weights };
+}
+
+/** The index of a list of prepared tools. */
+export function createToolIndex(tools: readonly PreparedTool[]): ToolIndex {
+  return { entries: tools.map(({ entry }) => entry), postings: weigh(tools.map(({ weights }) => weights)) };
 }
 
 /** The tools that share words with a message, best first, by BM25 over words, CJK bigrams and concepts. */

@@ -40,6 +40,10 @@ const POLITE =
 const ASKING = /\?|？|\b(?:will|wish|must|should)\b|一下|吧|把|吗|呢/i;
 const COMMENT =
   /\b(?:already|thanks?|thank you|sorry|was|were|got|yuck|ugh|wow|haha|lol|annoying|awesome|great|lovely|nice|love|hate|happy|sad|glad|went|freezing|smells|yay|hooray|amazing|fantastic|terrible|awful|wonderful|excellent|horrible|perfect|beautiful|boring|bored|fun|tired|too (?!much\b|many\b)\w+)\b|已经|感谢|谢谢|辛苦|抱歉|不好意思|哈哈|特别[好棒差冷热]|太[好棒差冷热烦慢]|真[好棒差烦慢]|好[烦累开]|讨厌|喜欢|收到了|不错|漂亮|划算|很满意|顺利|又.{1,8}了$|烦死|太.{1,2}了|很[顺好棒开]/i;
+const ABOUT_THE_WORLD =
+  /^\s*(?:how (?:do|does|did|can|could|should|would|to)\b|what (?:does|do)\b|what (?:is|are|'s) (?:the )?(?:best|meaning|point|difference)\b|why\b|where (?:can|do|could|should)\b|who\b|should\b)/i;
+const TROUBLE: ReadonlySet<string> = new Set('forgot forgotten lost missing broken damaged wrong late stuck'.split(' '));
+const WISHES: ReadonlySet<string> = new Set("i we i'd want wanna need like to help me let let's kindly just also".split(' '));
 const LEAD_INS: ReadonlySet<string> = new Set(['please', 'can', 'could', 'would', 'you', 'hi', 'hey', 'hello', ',']);
 /** A verb further on than this does not open the request. */
 const OPENING_TOKENS = 3;
@@ -53,15 +57,38 @@ export function strangeVerb(message: ReadMessage): Token | undefined {
   let at = 0;
   while (LEAD_INS.has(message.tokens[at]?.lower ?? '')) at++;
   const [verb, object] = message.tokens.slice(at, at + 2);
-  if (
-    verb?.kind !== 'word' ||
-    object === undefined ||
-    !/^(?:the|a|an|my|our|this|that|these|all|your)$/.test(object.lower)
-  )
-    return undefined;
+  if (verb?.kind !== 'word' || object === undefined) return undefined;
+  // `Duplicate SKU-10023`: what has a code of its own is acted on too.
+  const isObject =
+    /^(?:the|a|an|my|our|this|that|these|all|your)$/.test(object.lower) ||
+    message.entities.some((entity) => (entity.kind === 'code' || entity.kind === 'email') && entity.start === object.start);
+  if (!isObject) return undefined;
   const known =
     isRequestVerb(verb) || isStopWord(verb.lower) || message.concepts.some((hit) => hit.start === verb.start);
   return known ? undefined : verb;
+}
+
+/** The action of an English command: the first known verb, behind what only makes it polite (`could you`, `I'd like to`). */
+export function openingVerb(message: ReadMessage): Token | undefined {
+  const verb = message.tokens.find((token) => !LEAD_INS.has(token.lower) && !WISHES.has(token.lower));
+  return verb?.kind === 'word' && (isRequestVerb(verb) || message.actions.some((hit) => hit.start === verb.start))
+    ? verb
+    : undefined;
+}
+
+/** Tells whether a word is there to ask and names nothing that is asked for: an everyday opening verb (`set`, `look`), or what went wrong. */
+export function asksForAnything(message: ReadMessage, token: Token): boolean {
+  if (TROUBLE.has(token.lower)) return true;
+  return (
+    token.start === openingVerb(message)?.start &&
+    isRequestVerb(token) &&
+    !message.actions.some((hit) => hit.start === token.start)
+  );
+}
+
+/** Tells whether a question asks how the world is or how something is done, which only an article answers: `how do I …`, `what does … mean`. */
+export function asksForKnowledge(message: ReadMessage): boolean {
+  return ABOUT_THE_WORLD.test(message.text);
 }
 
 /** Tells whether a message wants to know something, rather than have it done: `how many …`, not `can you …`. */

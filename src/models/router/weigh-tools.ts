@@ -6,7 +6,7 @@ import { type Filling, fillArguments } from './fill-arguments.ts';
 import { hasShapeOf } from './fill-entities.ts';
 import { type RankedTool, rankTools, type ToolIndex } from './rank-tools.ts';
 import type { ReadMessage } from './read-message.ts';
-import { asksToSee, isQuestion, isStatement } from './request-words.ts';
+import { asksForAnything, asksForKnowledge, asksToSee, isQuestion, isStatement } from './request-words.ts';
 import type { Token } from './tokenize.ts';
 import { overlaps } from './types.ts';
 
@@ -33,6 +33,8 @@ export type Candidate = {
 const LEAST_SPOKEN = 7;
 const LEAST_TELLING = 5.5;
 const LEAST_EXPLAINED = 0.5;
+/** The same where words are parted by spaces: a Chinese text is cut into more words than it has, an English one is not. */
+const LEAST_EXPLAINED_SPACED = 0.55;
 const MOSTLY_EXPLAINED = 0.75;
 /** How much the forms of the arguments must say where no word names the tool: by itself, with all arguments there, with nothing left unexplained. */
 const TELLING_EVIDENCE = 2.5;
@@ -97,7 +99,10 @@ function weigh(message: ReadMessage, ranked: RankedTool): Candidate {
   const isMatched = (token: Token): boolean => matched.some(({ span }) => overlaps(span, token));
   const isDate = (token: Token): boolean => dates.some((span) => overlaps(span, token)) && !isUsed(draft, token);
   const content = message.tokens.filter(
-    (token) => token.kind !== 'mark' && !isDate(token) && (isContent(draft, token) || isMatched(token)),
+    (token) =>
+      token.kind !== 'mark' &&
+      !isDate(token) &&
+      ((isContent(draft, token) && !asksForAnything(message, token)) || isMatched(token)),
   );
   const share = (test: (token: Token) => boolean): number =>
     content.length === 0 ? 1 : content.filter(test).length / content.length;
@@ -176,8 +181,10 @@ function isAccepted(message: ReadMessage, best: Candidate): boolean {
     (evidence >= LITTLE_EVIDENCE && surely === 1 && spoken >= 1.5 * LEAST_SPOKEN);
   if (!named && !telling) return false;
   if (wanted.unsaid > 0 && (isQuestion(message) || (filling.missing.length > 0 && asksToSee(message)))) return false;
+  if (filling.missing.length > 0 && (wanted.opensOtherwise || asksForKnowledge(message))) return false;
   if (filling.missing.length === 0) return wanted.other === 0 || explained >= MOSTLY_EXPLAINED;
-  return explained >= (wanted.other === 0 ? LEAST_EXPLAINED : MOSTLY_EXPLAINED);
+  const least = message.language === 'zh-CN' ? LEAST_EXPLAINED : LEAST_EXPLAINED_SPACED;
+  return surely >= (wanted.other === 0 ? least : MOSTLY_EXPLAINED);
 }
 
 /** The tool that is meant, with its arguments; `undefined` when none fits. A tool that only shares words gives way to one not far below that fits. */

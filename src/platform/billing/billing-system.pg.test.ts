@@ -36,7 +36,7 @@ beforeAll(async () => {
     nodeId: newId(),
     charges: { chargeCommitted: async () => undefined, leasesGone: async () => new Set() },
     tenants,
-    config: { staleGraceSeconds: 60, commitWindowMs: 1, spoolFolder: undefined, spoolMaxBytes: 0 },
+    config: { staleGraceSeconds: 60, commitWindowMs: 1, usageDays: 400, spoolFolder: undefined, spoolMaxBytes: 0 },
   });
   stop = (await metering.start?.('front')) as () => Promise<void>;
   t.db.onCommit(async (appended) => {
@@ -137,6 +137,13 @@ async function planFor(
 }
 
 describe('plans and subscriptions', () => {
+  it('says of a tenant on no plan that what it uses has no price, once', () => {
+    const nobody = newId();
+    for (let i = 0; i < 3; i++) expect(module.priceOf(nobody, 'agent.run', {}, { runs: 1 })).toBe(null);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toContain(nobody);
+  });
+
   it('puts a new tenant on the default plan of its currency, once', async () => {
     const usd = await tenant();
     const demo = await tenant({ demo: true, currency: 'CNY' });

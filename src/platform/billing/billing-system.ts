@@ -112,8 +112,9 @@ export class BillingSystem {
     await this.manageSubscription(tenantId, await this.#plans.ensureDefaultPlan(currency, demo, cause), cause);
   }
 
-  /** The plan that a tenant is on now. 409 `no-plan`. */
+  /** The plan that a tenant is on now. 409 `no-plan`, 404 for an unknown tenant. */
   async currentPlan(tenantId: string, as: As = 'tenant'): Promise<SubscribedPlan> {
+    if (as === 'platform') this.#tenant(tenantId);
     const subscribed = await this.#plans.subscriptionsOf(tenantId, as);
     const now = this.#clock.now().epochMilliseconds;
     const inForce = subscribed.findLast(({ subscription }) => Date.parse(subscription.fromAt) <= now) ?? subscribed[0];

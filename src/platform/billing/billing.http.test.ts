@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
+import { systemCause } from '#kernel/cause';
 import { newId, parseId } from '#kernel/ids';
 import { type Answer, startTestApp, type TestApp, type TestTenant } from '#test/app';
 
@@ -12,9 +13,6 @@ beforeAll(async () => {
   t = await startTestApp();
   acme = await t.tenant('Acme', { timeZone: 'Asia/Shanghai' });
   other = await t.tenant('Other');
-  // The default plan comes with the log.
-  for (const { key } of [acme, other])
-    await vi.waitFor(async () => expect((await t.call(key, 'GET', '/v1/plan')).status).toBe(200), 10_000);
 });
 
 afterAll(() => t.close());
@@ -61,6 +59,34 @@ async function closed(tenant: TestTenant): Promise<void> {
 }
 
 describe('happy', () => {
+  test('a tenant has its plan from its first moment, also on a node that the log has not reached', async () => {
+    // Fronts alone: nobody moves the log.
+    const here = await startTestApp({ role: 'front' });
+    const there = await startTestApp({ role: 'front', database: here.database });
+    try {
+      const input = { name: 'At once', currency: 'SEK' };
+      const made = await here.call(here.operatorKey, 'POST', '/v1/platform/tenants', input);
+      const tenantId = parseId('tenant', String(made.body['id'])) as string;
+      const priceOn = (node: TestApp) =>
+        node.app.services.billing.priceOf(tenantId, 'agent.run', { agent: newId() }, { runs: 1 });
+      expect(priceOn(here)).toEqual({ price: '0', currency: 'SEK' });
+      const path = `/v1/platform/tenants/${made.body['id']}/subscription`;
+      const plan = await here.call(here.operatorKey, 'GET', path);
+      expect([plan.status, plan.body]).toMatchObject([200, { plan: { name: 'Standard', currency: 'SEK' } }]);
+      expect(priceOn(there)).toBe(null);
+      const { secret } = await here.app.services.auth.keys.createKey(
+        tenantId,
+        { name: 'first', role: 'owner' },
+        systemCause('test'),
+      );
+      expect((await there.call(secret, 'GET', '/v1/plan')).body).toMatchObject({ plan: plan.body['plan'] });
+      expect(priceOn(there)).toEqual({ price: '0', currency: 'SEK' });
+    } finally {
+      await there.close();
+      await here.close();
+    }
+  });
+
   test('a plan with every kind of price is made, read, listed and changed as a new version', async () => {
     const agent = 'agt_01m81x081pe00bzdk2kknyq7wt';
     const prices = [
@@ -255,9 +281,13 @@ describe('errors', () => {
     const made = await operator('POST', '/v1/platform/tenants', { name: 'Short-lived' });
     const path = `/v1/platform/tenants/${made.body['id']}`;
     expect((await operator('DELETE', `${path}?graceDays=0`)).body).toMatchObject({ status: 'deleted' });
-    // Whoever comes after it has its plan: the log has been read that far.
-    const next = await t.tenant('Next');
-    await vi.waitFor(async () => expect((await t.call(next.key, 'GET', '/v1/plan')).status).toBe(200), 10_000);
+    const behind = (service: 'relay' | 'log_reader', sql: string) =>
+      t.app.db.forService(service, async (tx) => (await tx.query(sql)).length > 0);
+    await vi.waitFor(async () => {
+      expect(await behind('relay', 'SELECT 1 FROM outbox')).toBe(false);
+      const sql = `SELECT 1 FROM log WHERE seq > (SELECT seq FROM log_cursors WHERE reader = 'billing.tenants') AND event->>'type' LIKE 'tenancy.%'`;
+      expect(await behind('log_reader', sql)).toBe(false);
+    }, 10_000);
     const rows = await t.app.db.forPlatform((tx) =>
       tx.query('SELECT 1 FROM subscriptions WHERE tenant_id = $1', [parseId('tenant', String(made.body['id']))]),
     );
@@ -274,6 +304,8 @@ describe('errors', () => {
     expect((await operator('PUT', path(acme.id), { planId: none })).status).toBe(404);
     expect((await operator('PUT', path(acme.id), { planId: 'x' })).status).toBe(400);
     expect((await operator('PUT', path('tnt_01m81x081pe00bzdk2kknyq7wt'), { planId: none })).status).toBe(404);
+    for (const id of ['nonsense', 'tnt_01m81x081pe00bzdk2kknyq7wt'])
+      expect((await operator('GET', path(id))).status).toBe(404);
     const range = 'from=2026-11-01T00:00:00Z';
     expect((await operator('GET', `/v1/platform/margins?${range}`)).status).toBe(400);
     expect((await operator('GET', `/v1/platform/margins?${range}&to=tomorrow`)).status).toBe(400);
@@ -308,6 +340,7 @@ describe('security', () => {
       expect([path, (await t.call(acme.key, 'GET', path)).status]).toEqual([path, 403]);
     const put = await t.call(acme.key, 'PUT', `/v1/platform/tenants/${acme.id}/subscription`, { planId: 'x' });
     expect(put.status).toBe(403);
+    expect((await t.call(acme.key, 'GET', `/v1/platform/tenants/${acme.id}/subscription`)).status).toBe(403);
     const developer = await acme.keyOf('developer');
     const billing = await acme.keyOf('billing');
     for (const path of ['/v1/invoices', '/v1/invoices/upcoming', '/v1/invoices/upcoming/explain']) {

@@ -39,6 +39,9 @@ export type PlanChange = {
   appliesTo?: 'all' | 'new';
 };
 
+/** A tenant that is to have its first plan. */
+export type NewSubscriber = { id: string; currency: string; demo: boolean };
+
 /** A subscription with its plan in the version subscribed to. */
 export type SubscribedPlan = { subscription: SubscriptionRow; plan: PlanRow };
 
@@ -134,19 +137,18 @@ export class PlanManager {
     });
   }
 
-  /** Puts a tenant that is on no plan on the default one of its currency; does nothing else. Called when tenants are made. */
-  async ensureSubscription(
-    tenant: { id: string; currency: string; demo: boolean },
-    from: string,
-    cause: Cause,
-  ): Promise<void> {
-    const id = await this.ensureDefaultPlan(tenant.currency, tenant.demo, cause);
-    await this.#db.forPlatform(async (tx) => {
-      const plan = (await lockPlan(tx, id, 'SHARE')) as PlanRow;
-      const row = this.#subscription(tenant.id, plan, from);
-      if (!(await insertFirstSubscription(tx, row, this.#now()))) return;
-      await this.#tellSubscription(tx, tenant.demo, { ...row, untilAt: null }, plan, undefined, cause);
-    });
+  /** Puts a tenant that is on no plan on the default one of its currency; does nothing else. */
+  ensureSubscription(tenant: NewSubscriber, from: string, cause: Cause): Promise<void> {
+    return this.#db.forPlatform((tx) => this.ensureSubscriptionIn(tx, tenant, from, cause));
+  }
+
+  /** As {@link ensureSubscription}, in the transaction that makes the tenant: it is never without a plan. */
+  async ensureSubscriptionIn(tx: Tx, tenant: NewSubscriber, from: string, cause: Cause): Promise<void> {
+    const id = await this.#ensureDefaultIn(tx, tenant.currency, tenant.demo, cause);
+    const plan = (await lockPlan(tx, id, 'SHARE')) as PlanRow;
+    const row = this.#subscription(tenant.id, plan, from);
+    if (!(await insertFirstSubscription(tx, row, this.#now()))) return;
+    await this.#tellSubscription(tx, tenant.demo, { ...row, untilAt: null }, plan, undefined, cause);
   }
 
   /** Forgets a tenant that was erased: also the plan it got after that, when it had just been made. */
@@ -156,21 +158,23 @@ export class PlanManager {
 
   /** The id of the plan that new tenants of a currency get, made when there is none yet. */
   ensureDefaultPlan(currency: string, demo: boolean, cause: Cause): Promise<string> {
-    return this.#db.forPlatform(async (tx) => {
-      const there = await defaultPlan(tx, currency, demo);
-      if (there !== undefined) return there.id;
-      const plan = this.#drafted(defaultPlanOf(currency, demo));
-      if (await insertPlan(tx, plan)) {
-        await this.#tellPlan(tx, 'created', plan, cause, { after: shownIn(plan) });
-        return plan.id;
-      }
-      return ((await defaultPlan(tx, currency, demo)) as PlanRow).id;
-    });
+    return this.#db.forPlatform((tx) => this.#ensureDefaultIn(tx, currency, demo, cause));
   }
 
   /** Makes the plans that are there from the start: "Standard" in USD, "Demo" in USD, EUR and CNY. */
   async ensureDefaultPlans(cause: Cause): Promise<void> {
     for (const { currency, demo } of firstPlans) await this.ensureDefaultPlan(currency, demo, cause);
+  }
+
+  async #ensureDefaultIn(tx: Tx, currency: string, demo: boolean, cause: Cause): Promise<string> {
+    const there = await defaultPlan(tx, currency, demo);
+    if (there !== undefined) return there.id;
+    const plan = this.#drafted(defaultPlanOf(currency, demo));
+    if (await insertPlan(tx, plan)) {
+      await this.#tellPlan(tx, 'created', plan, cause, { after: shownIn(plan) });
+      return plan.id;
+    }
+    return ((await defaultPlan(tx, currency, demo)) as PlanRow).id;
   }
 
   async #move(tx: Tx, plan: PlanRow): Promise<number> {

@@ -141,6 +141,16 @@ export function routes(billing: BillingSystem, plans: PlanManager): readonly Rou
       },
     }),
     route({
+      method: 'GET',
+      path: '/v1/platform/tenants/:id/subscription',
+      operationId: 'billing.getSubscription',
+      summary: 'Read the plan that a tenant is on, with its prices.',
+      area: 'platform',
+      permission: 'platform-plans:read',
+      schema: { params, response: { 200: subscribedPlanSchema } },
+      handle: async ({ params: { id } }) => shownSubscription(await billing.currentPlan(tenantIdOf(id), 'platform')),
+    }),
+    route({
       method: 'PUT',
       path: '/v1/platform/tenants/:id/subscription',
       operationId: 'billing.manageSubscription',

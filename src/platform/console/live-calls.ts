@@ -94,7 +94,8 @@ export class LiveCalls {
       this.#cursors = cursors;
       for (const row of rows) {
         this.window.add(seen(row));
-        this.#hub.publish({ topic: 'calls', tenantId: row.tenantId, event: 'call', data: forTenant(shownCall(row)) });
+        const data = forTenant(shownCall(row));
+        this.#hub.publish({ topic: 'calls', tenantId: row.tenantId, of: row, event: 'call', data });
       }
       if (rows.length < 2_000) return;
     }
@@ -120,7 +121,8 @@ export function forTenant(
 function seen(row: CallRow): SeenCall {
   const endedAt = Date.parse(row.endedAt);
   return {
-    at: endedAt / 1000,
+    // A node whose clock is ahead must not push the window on for all.
+    at: Math.min(endedAt, Temporal.Now.instant().epochMilliseconds) / 1000,
     tenantId: row.tenantId,
     nodeId: row.writer,
     demo: row.demo,

@@ -9,7 +9,7 @@ import { LiveCalls } from './live-calls.ts';
 import { PlatformConsole } from './platform-console.ts';
 import { routes } from './routes.ts';
 import { serveConsole } from './serve-console.ts';
-import { topicOf, topicPermission } from './topics.ts';
+import { areaOf, messageOf, topicPermission } from './topics.ts';
 
 export { serveConsole };
 
@@ -30,7 +30,7 @@ export function createConsoleModule(deps: {
 }): Module & { hub: StreamHub } {
   const hub = new StreamHub({
     mayStay: (principal, topics) => {
-      const area = principal.kind === 'operator' ? 'platform' : 'tenant';
+      const area = areaOf(principal);
       return (
         deps.stillValid(principal) &&
         [...topics].every((topic) => deps.authorize(principal, topicPermission(topic, area) ?? '', area).allowed)
@@ -44,7 +44,7 @@ export function createConsoleModule(deps: {
   return {
     name: 'console',
     hub,
-    routes: routes({ console: platformConsole, metering: deps.metering, hub, db: deps.db, authorize: deps.authorize }),
+    routes: routes({ ...deps, console: platformConsole, live, hub }),
     permissions: [{ name: 'platform-nodes:read', risk: 'low', area: 'platform' }],
     drain: () => hub.stop(),
     start: async (role) => {
@@ -52,10 +52,10 @@ export function createConsoleModule(deps: {
       hub.start();
       live.start();
       const silence = deps.follower.listen((events) => {
+        if (hub.size === 0) return;
         for (const event of events) {
-          const topic = topicOf(event.type);
-          if (topic !== undefined)
-            hub.publish({ topic, tenantId: event.tenantId, event: topic, data: event, seq: event.seq });
+          const message = messageOf(event);
+          if (message !== undefined) hub.publish(message);
         }
       });
       return async () => {

@@ -25,6 +25,25 @@ test('counts the window and forgets what is older', () => {
   expect(window.read(35, true).requestsPerSecond).toBe(0.4);
 });
 
+test('latency, series and nodes leave demo tenants out too', () => {
+  const window = new OverviewWindow(10);
+  window.add(call(5, { ms: 10 }));
+  for (let i = 0; i < 9; i++) window.add(call(5, { ms: 5_000, demo: true, tenantId: 'demo', nodeId: 'm' }));
+  window.add(call(6, { demo: true, tenantId: 'demo', refused: true }));
+  const real = window.read(6, false);
+  expect(real.p95Ms).toBeLessThan(20);
+  expect(real.p50Ms).toBeLessThan(20);
+  expect(real.series.ok.slice(-2)).toEqual([1, 0]);
+  expect(real.series.blocked.slice(-2)).toEqual([0, 0]);
+  expect(real.series.p95.at(-2)).toBe(real.p95Ms);
+  expect(real.byNode).toEqual([{ nodeId: 'n', requestsPerSecond: 0.1 }]);
+  const all = window.read(6, true);
+  expect(all.p50Ms).toBeGreaterThan(4_000);
+  expect(all.series.ok.slice(-2)).toEqual([10, 0]);
+  expect(all.series.blocked.slice(-2)).toEqual([0, 1]);
+  expect(all.byNode.map(({ nodeId }) => nodeId).sort()).toEqual(['m', 'n']);
+});
+
 test('demo tenants are shown but left out of totals unless asked for', () => {
   const window = new OverviewWindow(10);
   window.add(call(5, { price: '0.1', currency: 'USD' }));

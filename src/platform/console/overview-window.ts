@@ -34,14 +34,10 @@ export type OverviewFigures = {
 
 type Tally = { requests: number; blocked: number; demo: boolean; spend: Map<string, Decimal> };
 
-type Second = {
-  at: number;
-  ok: number;
-  blocked: number;
-  latencies: number[];
-  tenants: Map<string, Tally>;
-  nodes: Map<string, number>;
-};
+/** What is summed over tenants, for real and demo ones apart. */
+type Counts = { ok: number; blocked: number; latencies: number[]; nodes: Map<string, number> };
+
+type Second = { at: number; real: Counts; demo: Counts; tenants: Map<string, Tally> };
 
 /** Latency classes: class k ends at 1.2^k milliseconds (error of a quantile ≤ 20 %). */
 const classes = 60;
@@ -61,12 +57,14 @@ export class OverviewWindow {
     const at = Math.floor(call.at);
     const second = this.#secondOf(at);
     if (second === undefined) return;
-    if (call.refused) second.blocked += call.requests;
+    const counts = call.demo ? second.demo : second.real;
+    if (call.refused) counts.blocked += call.requests;
     else {
-      second.ok += call.requests;
+      counts.ok += call.requests;
       const index = Math.min(classes - 1, Math.max(0, Math.ceil(Math.log(Math.max(call.ms, 1)) / growth)));
-      second.latencies[index] = (second.latencies[index] ?? 0) + 1;
+      counts.latencies[index] = (counts.latencies[index] ?? 0) + 1;
     }
+    counts.nodes.set(call.nodeId, (counts.nodes.get(call.nodeId) ?? 0) + call.requests);
     let tally = second.tenants.get(call.tenantId);
     if (tally === undefined) {
       tally = { requests: 0, blocked: 0, demo: call.demo, spend: new Map() };
@@ -75,40 +73,34 @@ export class OverviewWindow {
     tally.requests += call.requests;
     if (call.refused) tally.blocked += call.requests;
     if (call.price !== null && call.currency !== null) addTo(tally.spend, call.currency, parseDecimal(call.price));
-    second.nodes.set(call.nodeId, (second.nodes.get(call.nodeId) ?? 0) + call.requests);
   }
 
-  /** The figures of the window that ends at `now` (seconds since the epoch), with or without demo tenants in the totals. */
+  /** The figures of the window that ends at `now` (seconds since the epoch). Without demo tenants these are listed, and counted nowhere else. */
   read(now: number, includeDemo: boolean): OverviewFigures {
     const end = Math.floor(now);
     this.#forget(end);
     const seconds = this.#ring.filter((second) => second.at <= end);
-    const byAt = new Map(seconds.map((second) => [second.at, second]));
+    const byAt = new Map<number, Counts>();
     const tenants = new Map<string, Tally>();
-    const nodes = new Map<string, number>();
-    const latencies: number[] = [];
-    let requests = 0;
-    let blocked = 0;
+    const total = noCounts();
     const spend = new Map<string, Decimal>();
     for (const second of seconds) {
-      second.latencies.forEach((count, index) => {
-        latencies[index] = (latencies[index] ?? 0) + count;
-      });
-      for (const [id, count] of second.nodes) nodes.set(id, (nodes.get(id) ?? 0) + count);
+      const counts = noCounts();
+      for (const part of includeDemo ? [second.real, second.demo] : [second.real]) addCounts(counts, part);
+      byAt.set(second.at, counts);
+      addCounts(total, counts);
       for (const [id, tally] of second.tenants) {
         merge(tenants, id, tally);
         if (tally.demo && !includeDemo) continue;
-        requests += tally.requests;
-        blocked += tally.blocked;
         for (const [currency, amount] of tally.spend) addTo(spend, currency, amount);
       }
     }
     const t = Array.from({ length: this.#seconds }, (_, i) => end - this.#seconds + 1 + i);
     return {
-      requestsPerSecond: requests / this.#seconds,
-      blockedPerSecond: blocked / this.#seconds,
-      p50Ms: quantile(latencies, 0.5),
-      p95Ms: quantile(latencies, 0.95),
+      requestsPerSecond: (total.ok + total.blocked) / this.#seconds,
+      blockedPerSecond: total.blocked / this.#seconds,
+      p50Ms: quantile(total.latencies, 0.5),
+      p95Ms: quantile(total.latencies, 0.95),
       spend: amounts(spend),
       byTenant: [...tenants]
         .map(([tenantId, tally]) => ({
@@ -120,7 +112,7 @@ export class OverviewWindow {
         }))
         .sort((a, b) => b.requests - a.requests)
         .slice(0, 50),
-      byNode: [...nodes].map(([nodeId, count]) => ({ nodeId, requestsPerSecond: count / this.#seconds })),
+      byNode: [...total.nodes].map(([nodeId, count]) => ({ nodeId, requestsPerSecond: count / this.#seconds })),
       series: {
         t,
         ok: t.map((at) => byAt.get(at)?.ok ?? 0),
@@ -135,15 +127,29 @@ export class OverviewWindow {
     if (found !== undefined) return found;
     const newest = this.#ring.reduce((most, second) => Math.max(most, second.at), at);
     if (at <= newest - this.#seconds) return undefined;
-    const second: Second = { at, ok: 0, blocked: 0, latencies: [], tenants: new Map(), nodes: new Map() };
+    const second: Second = { at, real: noCounts(), demo: noCounts(), tenants: new Map() };
     this.#ring.push(second);
     this.#forget(newest);
     return second;
   }
 
+  /** What is past, or was counted by a clock that has been set back since. */
   #forget(now: number): void {
-    this.#ring = this.#ring.filter((second) => second.at > now - this.#seconds);
+    this.#ring = this.#ring.filter(({ at }) => at > now - this.#seconds && at < now + this.#seconds);
   }
+}
+
+function noCounts(): Counts {
+  return { ok: 0, blocked: 0, latencies: [], nodes: new Map() };
+}
+
+function addCounts(into: Counts, counts: Counts): void {
+  into.ok += counts.ok;
+  into.blocked += counts.blocked;
+  counts.latencies.forEach((count, index) => {
+    into.latencies[index] = (into.latencies[index] ?? 0) + count;
+  });
+  for (const [id, count] of counts.nodes) into.nodes.set(id, (into.nodes.get(id) ?? 0) + count);
 }
 
 function merge(into: Map<string, Tally>, id: string, tally: Tally): void {

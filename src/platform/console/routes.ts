@@ -1,16 +1,17 @@
 import Type from 'typebox';
 
+import { reachOf } from '#kernel/agent-reach';
 import type { Doors } from '#kernel/database';
 import { type Context, type Principal, type Route, route } from '#kernel/http';
 import { invalidInput, Problem, problems } from '#kernel/problem';
 import { concerns, openSse, type StreamHub, sseEvent } from '#kernel/stream';
 import type { MeteringManager } from '#metering';
 import { shownCall } from '#metering';
-import { forTenant } from './live-calls.ts';
+import { forTenant, type LiveCalls } from './live-calls.ts';
 import type { PlatformConsole } from './platform-console.ts';
 import { NodeSchema, OverviewSchema } from './schemas.ts';
 import { readLog } from './store.ts';
-import { logTopics, topicOf, topicPermission } from './topics.ts';
+import { areaOf, logTopics, messageOf, topicPermission } from './topics.ts';
 
 const replayLimit = 1_000;
 
@@ -18,6 +19,7 @@ const replayLimit = 1_000;
 export type ConsoleRouteDeps = {
   console: PlatformConsole;
   metering: MeteringManager;
+  live: Pick<LiveCalls, 'refresh'>;
   hub: StreamHub;
   db: Pick<Doors, 'forService'>;
   authorize: (
@@ -78,8 +80,8 @@ export function routes(deps: ConsoleRouteDeps): readonly Route[] {
 
 async function stream(deps: ConsoleRouteDeps, context: Context, wanted: string): Promise<void> {
   const { principal } = context;
-  const platform = principal.kind === 'operator';
-  const area = platform ? 'platform' : 'tenant';
+  const area = areaOf(principal);
+  const platform = area === 'platform';
   const topics = new Set(wanted.split(',').map((topic) => topic.trim()));
   for (const topic of topics) {
     const permission = topicPermission(topic, area);
@@ -100,9 +102,12 @@ async function stream(deps: ConsoleRouteDeps, context: Context, wanted: string):
     if (last !== undefined && [...topics].some((topic) => logTopics.includes(topic)))
       await replay(deps, reader, Number(last));
     if (topics.has('calls')) {
+      // The feed first: what is committed from now on is told, what was before is on the page.
+      await deps.live.refresh();
+      const filter = { includeDemo: true, reach: reachOf(principal) };
       const page = platform
-        ? await deps.metering.listAllCalls({ includeDemo: true }, undefined, 50)
-        : await deps.metering.listCalls(principal.tenantId, { includeDemo: true }, undefined, 50);
+        ? await deps.metering.listAllCalls(filter, undefined, 50)
+        : await deps.metering.listCalls(principal.tenantId, filter, undefined, 50);
       response.write(sseEvent({ event: 'calls', data: page.data.map((row) => forTenant(shownCall(row))) }));
     }
   } catch {
@@ -123,9 +128,8 @@ async function replay(
     return;
   }
   for (const row of rows) {
-    const event = row.event as { type: string; tenantId: string };
-    const topic = topicOf(event.type);
-    if (topic === undefined || !reader.topics.has(topic) || !concerns(event, reader)) continue;
-    reader.response.write(sseEvent({ event: topic, data: event, id: row.seq }));
+    const message = messageOf({ ...row.event, seq: row.seq });
+    if (message === undefined || !reader.topics.has(message.topic) || !concerns(message, reader)) continue;
+    reader.response.write(sseEvent({ event: message.event, data: message.data, id: row.seq }));
   }
 }

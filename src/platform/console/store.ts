@@ -1,4 +1,5 @@
 import type { Tx } from '#kernel/database';
+import type { Event } from '#kernel/log';
 
 /** A node as operators see it. Heartbeats by the database's clock. */
 export type NodeRow = {
@@ -28,11 +29,11 @@ export async function readLog(
   tx: Tx,
   seq: number,
   limit: number,
-): Promise<{ first: number; head: number; rows: { seq: number; event: Record<string, unknown> }[] }> {
+): Promise<{ first: number; head: number; rows: { seq: number; event: Event }[] }> {
   const bounds = await tx.one<{ first: number | null; head: number }>(
     'SELECT (SELECT seq FROM log ORDER BY seq LIMIT 1) AS first, (SELECT seq FROM log_head) AS head',
   );
-  const rows = await tx.query<{ seq: number; event: Record<string, unknown> }>(
+  const rows = await tx.query<{ seq: number; event: Event }>(
     'SELECT seq, event FROM log WHERE seq > $1 ORDER BY seq LIMIT $2',
     [seq, limit],
   );

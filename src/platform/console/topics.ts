@@ -1,3 +1,10 @@
+import type { Principal } from '#kernel/http';
+import { formatId } from '#kernel/ids';
+import type { Event } from '#kernel/log';
+import type { LiveMessage } from '#kernel/stream';
+import { outsideEvent } from '#security/audit';
+import { platformTenantId } from '#tenancy';
+
 /** Topics that come from the log, and so can be resumed by number. */
 export const logTopics: readonly string[] = ['runs', 'approvals', 'audit'];
 
@@ -6,13 +13,28 @@ const permissions: Record<'tenant' | 'platform', Record<string, string>> = {
   platform: { overview: 'platform-calls:read', calls: 'platform-calls:read', audit: 'platform-audit-events:read' },
 };
 
+/** Whose topics a principal reads: those of the whole platform for its operators and their keys alike. */
+export function areaOf({ tenantId }: Pick<Principal, 'tenantId'>): 'tenant' | 'platform' {
+  return tenantId === platformTenantId ? 'platform' : 'tenant';
+}
+
 /** The permission that a topic asks for; undefined when there is no such topic in this area. */
 export function topicPermission(topic: string, area: 'tenant' | 'platform'): string | undefined {
   return Object.hasOwn(permissions[area], topic) ? permissions[area][topic] : undefined;
 }
 
-/** The topic that an event of the log belongs to. */
-export function topicOf(eventType: string): string | undefined {
+/** What live readers get of an event of the log; undefined when no topic shows it. */
+export function messageOf(event: Event & { seq: number }): LiveMessage | undefined {
+  const topic = topicOf(event.type);
+  if (topic === undefined) return undefined;
+  const data = { ...outsideEvent(event), id: formatId('event', event.id) };
+  const message = { topic, tenantId: event.tenantId, event: topic, data, seq: event.seq };
+  if (topic === 'audit') return message;
+  const agentId = event.data?.['agentId'];
+  return { ...message, of: { agentId: typeof agentId === 'string' ? agentId : null, keyId: null } };
+}
+
+function topicOf(eventType: string): string | undefined {
   if (eventType.startsWith('agents.approval.')) return 'approvals';
   if (eventType.startsWith('agents.run.') || eventType.startsWith('agents.step.')) return 'runs';
   return eventType.startsWith('metering.') ? undefined : 'audit';

@@ -40,6 +40,19 @@ const ways: Record<string, (socket: Socket) => void> = {
     );
     setTimeout(() => socket.destroy(), 50);
   },
+  flood: (socket) => {
+    socket.once('close', () => (floodEnded = true));
+    const more = () => {
+      while (!socket.destroyed && socket.write(chunk('word '.repeat(10_000))));
+    };
+    socket.on('drain', more);
+    socket.write(sse);
+    more();
+  },
+  pauses: (socket) => {
+    socket.write(`${sse}${chunk('hi')}`);
+    setTimeout(() => socket.end(`${last}data: [DONE]\n\n`), 2_500);
+  },
   'no-blank-line': (socket) => socket.end(`${sse}${chunk('hi')}data: [DONE]\n`),
   'after-done': (socket) => socket.end(`${sse}${chunk('hi')}${last}data: [DONE]\n\n${chunk('too late')}`),
   endless: (socket) => {
@@ -54,6 +67,7 @@ const ways: Record<string, (socket: Socket) => void> = {
 };
 
 let upstream: Server;
+let floodEnded = false;
 let house: TestApp;
 let tenant: TestTenant;
 const asked: string[] = [];
@@ -72,7 +86,13 @@ beforeAll(async () => {
     });
   });
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
-  house = await startTestApp({ env: { LINTEL_UPSTREAM_IDLE_SECONDS: '600', LINTEL_UPSTREAM_MAX_BYTES: '4194304' } });
+  house = await startTestApp({
+    env: {
+      LINTEL_UPSTREAM_IDLE_SECONDS: '600',
+      LINTEL_UPSTREAM_MAX_BYTES: '4194304',
+      LINTEL_CLIENT_STALL_SECONDS: '1',
+    },
+  });
   const provider = await house.call(house.operatorKey, 'POST', '/v1/platform/providers', {
     name: 'odd',
     preset: 'openai-compatible',
@@ -161,3 +181,31 @@ test('an event that never ends is cut', async () => {
 function chunked(text: string): string {
   return `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 }
+
+test('a client that stops reading is gone: the provider is let go, what was used so far is settled', async () => {
+  const answer = await fetch(`${house.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tenant.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'odd/flood', stream: true, messages: [{ role: 'user', content: 'hello' }] }),
+  });
+  const reader = answer.body?.getReader();
+  await reader?.read();
+  for (const end = performance.now() + 20_000; !floodEnded; ) {
+    if (performance.now() > end) throw new Error('the provider still holds its connection');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const id = answer.headers.get('x-request-id');
+  for (const end = performance.now() + 5_000; performance.now() < end; ) {
+    if ((await house.call(tenant.key, 'GET', `/v1/calls/${id}`)).status === 200) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const row = await rowOf(id);
+  expect(row).toMatchObject({ status: 'cancelled', estimated: true });
+  expect(row['outputTokens']).toBeGreaterThan(0);
+  await reader?.cancel().catch(() => undefined);
+}, 40_000);
+
+test('a client that waits for a provider which pauses is not gone', async () => {
+  const answer = await ask('pauses', true);
+  expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('[DONE]')]);
+});

@@ -2,7 +2,6 @@ import { addressGroup } from '#kernel/addresses';
 import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
 import { actorOf, type FrontDoorSteps } from '#kernel/front-door';
-import { formatId, type IdKind, idPrefixes, isUuid, parseId } from '#kernel/ids';
 import type { Event, NewEvent } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
 import { platformTenantId, type TenancyModule } from '#tenancy';
@@ -108,19 +107,4 @@ export class AuditLog {
     const before = this.#clock.now().subtract({ hours: 24 * keptDays });
     return this.#db.forPlatform((tx) => purgeAuditEvents(tx, before.toString()));
   }
-}
-
-/** The outside form of an id in an event, by the kind of what it names; as it is where the kind has no outside form. */
-export function outsideId(kind: string, id: string): string {
-  const named = kind === 'operator' ? 'user' : kind;
-  return named in idPrefixes && isUuid(id) ? formatId(named as IdKind, id) : id;
-}
-
-/** The inside form of an outside id of any kind; a text that is none is taken as it is (names of Lintel's own parts). */
-export function insideId(text: string): string {
-  for (const kind of Object.keys(idPrefixes) as IdKind[]) {
-    const id = parseId(kind, text);
-    if (id !== undefined) return id;
-  }
-  return text;
 }

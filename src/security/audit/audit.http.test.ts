@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { causeOf, systemCause } from '#kernel/cause';
 import { TestClock } from '#kernel/clock';
 import type { Arrival } from '#kernel/front-door';
-import { formatId } from '#kernel/ids';
+import { formatId, newId } from '#kernel/ids';
 import type { Event } from '#kernel/log';
 import { Problem, problems } from '#kernel/problem';
 import { platformTenantId } from '#tenancy';
@@ -82,6 +82,22 @@ describe('happy', () => {
     });
     expect(page.data[0].data).toMatchObject({ before: { name: 'ci' }, after: { name: 'ci-2' } });
     expect(JSON.stringify(page)).not.toContain(made.key);
+  });
+
+  test('ids in the data are those that the API takes', async () => {
+    const agent = formatId('agent', newId());
+    const make = { name: 'one agent', agents: [agent] };
+    const made = (await call(node.app, 'POST', '/v1/api-keys', { key: owner }, make)).json();
+    const rotated = (
+      await call(node.app, 'POST', `/v1/api-keys/${made.id}/rotate`, { key: owner }, { overlapHours: 1 })
+    ).json();
+    await bring();
+    const data = async (type: string) => (await list(owner, `?subject=${made.id}&type=${type}`)).data[0].data;
+    expect(await data('auth.key.created')).toMatchObject({ after: { agents: [agent] } });
+    expect(await data('auth.key.rotated')).toMatchObject({ newKeyId: rotated.id });
+    const uuids = /"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"/;
+    expect(JSON.stringify(await list(owner, '?limit=200'))).not.toMatch(uuids);
+    expect(JSON.stringify(await list(operator, '?limit=200', '/v1/platform/audit/events'))).not.toMatch(uuids);
   });
 
   test('filters and pages', async () => {

@@ -6,11 +6,13 @@ import type { TenancyModule } from '#tenancy';
 
 import { AuditLog, type Refusal, type SignInRefusal } from './audit-log.ts';
 import { events } from './events.ts';
+import { outsideEvent } from './outside-form.ts';
 import { RefusalCounter } from './refusal-counter.ts';
 import { routes } from './routes.ts';
 import { tables } from './tables.ts';
 
 export type { AuditLog };
+export { outsideEvent };
 
 /** Audit's module with what the composition root plugs in. */
 export type AuditModule = Module & {

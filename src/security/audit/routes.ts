@@ -2,11 +2,11 @@ import Type, { type Static } from 'typebox';
 
 import { type Route, route } from '#kernel/http';
 import { formatId } from '#kernel/ids';
-import type { Actor } from '#kernel/log';
 import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
 import { tenantIdOf } from '#tenancy';
 
-import { type AuditLog, insideId, outsideId } from './audit-log.ts';
+import type { AuditLog } from './audit-log.ts';
+import { insideId, outsideEvent } from './outside-form.ts';
 import type { AuditFilter, AuditRow } from './store.ts';
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -100,13 +100,5 @@ function filterOf(
 }
 
 function shownEvent(row: AuditRow): Static<typeof auditEventSchema> {
-  const outside = <T extends Actor | AuditRow['subject']>(who: T): T => ({ ...who, id: outsideId(who.kind, who.id) });
-  return {
-    ...row,
-    id: formatId('audit', row.id),
-    tenantId: formatId('tenant', row.tenantId),
-    actor: outside(row.actor),
-    onBehalfOf: row.onBehalfOf === null ? null : outside(row.onBehalfOf),
-    subject: outside(row.subject),
-  };
+  return { ...outsideEvent(row), id: formatId('audit', row.id) };
 }

@@ -82,11 +82,16 @@ export class AuthenticationManager {
     });
   }
 
-  /** Whether the credential that let a principal in is still good: for connections that stay open. From memory. */
+  /**
+   * Whether the credential that let a principal in is still good, a key's rights the same: for connections that stay open. From memory.
+   * (Sessions end when their user's roles change.)
+   */
   stillValid(principal: Principal): boolean {
     if (principal.kind !== 'key') return principal.sessionId !== undefined && this.#sessions.holds(principal.sessionId);
-    const key = this.#keys.get(principal.id);
-    return key !== undefined && !key.revoked && key.endsAtMs > this.#clock.now().epochMilliseconds;
+    const key = this.#live(principal.id);
+    if (key === undefined) return false;
+    const { roles, scopes, agents } = this.#asPrincipal(key);
+    return sameList(roles, principal.roles) && sameList(scopes, principal.scopes) && sameList(agents, principal.agents);
   }
 
   /**
@@ -96,13 +101,18 @@ export class AuthenticationManager {
   async present(principal: Principal): Promise<Principal | undefined> {
     const { kind, id, tenantId } = principal;
     if (kind === 'key') {
-      const key = this.#keys.get(id);
-      return key !== undefined && this.stillValid(principal) ? this.#asPrincipal(key) : undefined;
+      const key = this.#live(id);
+      return key === undefined ? undefined : this.#asPrincipal(key);
     }
     const user = await this.#db.forTenant(tenantId, (tx) => readUser(tx, tenantId, id));
     return user?.status === 'active'
       ? { ...principal, roles: this.#rbac.rolesOf(tenantId, 'user', id), name: user.name }
       : undefined;
+  }
+
+  #live(id: string): HeldKey | undefined {
+    const key = this.#keys.get(id);
+    return key !== undefined && !key.revoked && key.endsAtMs > this.#clock.now().epochMilliseconds ? key : undefined;
   }
 
   #principalOf(key: HeldKey, ip: string): Principal {
@@ -147,4 +157,9 @@ export class AuthenticationManager {
     this.#lookups.set(hash, lookup);
     return lookup;
   }
+}
+
+function sameList(one: readonly string[] | undefined, other: readonly string[] | undefined): boolean {
+  if (one === other) return true;
+  return one?.length === other?.length && one?.every((item, i) => item === other?.[i]) === true;
 }

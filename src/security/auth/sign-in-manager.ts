@@ -80,11 +80,13 @@ export class SignInManager {
     const password = normalPassword(input.password);
     const { users, others } = await this.#accounts(account, input.tenant);
     const matched: UserRow[] = [];
+    // Asked for by every sign-in: while it is not made yet, waiting for it tells nothing either.
+    const dummy = await this.#dummyHash();
     for (const user of users) {
-      const fits = await this.#hasher.verify(user.passwordHash ?? (await this.#dummyHash()), password);
+      const fits = await this.#hasher.verify(user.passwordHash ?? dummy, password);
       if (fits && user.passwordHash !== null && user.status === 'active') matched.push(user);
     }
-    if (users.length === 0) await this.#hasher.verify(await this.#dummyHash(), password);
+    if (users.length === 0) await this.#hasher.verify(dummy, password);
     const [first] = matched;
     if (first === undefined) {
       this.#refused({ email: account, tenantId: users[0]?.tenantId, reason: 'sign-in-failed', origin });

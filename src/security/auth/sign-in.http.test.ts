@@ -263,6 +263,27 @@ describe('security', () => {
     expect(answers[0]).toMatchObject({ status: 401, hashes: 1 });
   });
 
+  test('the first sign-in of a process does as much for an unknown address as for a wrong password', async () => {
+    const known = await person(await tenant());
+    for (const email of ['nobody@acme.example', known.email]) {
+      const done: string[] = [];
+      const hasher: PasswordHasher = {
+        hash: () => {
+          done.push('hash');
+          return Promise.resolve('$argon2id$of-nobody');
+        },
+        verify: () => {
+          done.push('verify');
+          return Promise.resolve(false);
+        },
+      };
+      const cold = await identityNode(t, { clock, hasher });
+      const answer = await call(cold.app, 'POST', '/v1/auth/login', {}, { email, password: 'wrong horse battery' });
+      expect([email, answer.statusCode, done]).toEqual([email, 401, ['hash', 'verify']]);
+      await cold.close();
+    }
+  });
+
   test('guessing is slowed down per account and address, also when all guesses come at once; success forgets', async () => {
     const user = await person(await tenant());
     const guess = () => login({ email: user.email, password: 'guess guess guess' });

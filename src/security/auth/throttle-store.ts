@@ -2,7 +2,8 @@ import type { Tx } from '#kernel/database';
 
 /**
  * Counts one attempt unless the key is blocked; returns until when it is. An attempt beyond the free ones is let through and
- * blocks those after it for 2, 4, 8 … seconds. A day without attempts starts over.
+ * blocks those after it for 2, 4, 8 … seconds. A day without attempts starts over. A block longer than `longestSeconds` was set by a
+ * clock that has been set back since, and holds no more.
  */
 export async function countAttempt(
   tx: Tx,
@@ -18,7 +19,7 @@ export async function countAttempt(
        last_at = $2,
        blocked_until = CASE WHEN t.last_at >= $2::timestamptz - interval '24 hours' AND t.failures + 1 >= $3
          THEN $2::timestamptz + least($4, 2 ^ least(t.failures + 2 - $3, 20)) * interval '1 second' END
-     WHERE t.blocked_until IS NULL OR t.blocked_until <= $2
+     WHERE t.blocked_until IS NULL OR t.blocked_until <= $2 OR t.blocked_until > $2::timestamptz + $4 * interval '1 second'
      RETURNING 1`,
     [key, now, free, longestSeconds],
   );

@@ -163,7 +163,7 @@ export class LeaseBook {
     const at = this.#wall();
     for (const [limitId, lease] of this.#leases) {
       const limit = this.#limitsOf(lease.limit.tenantId)?.byId(limitId);
-      if (limit === undefined || at >= lease.endMs) this.#retire(limitId, lease);
+      if (limit === undefined || at >= lease.endMs || at < lease.startMs) this.#retire(limitId, lease);
       else {
         this.#update(lease, limit);
         if (now - lease.touchedAt < idleMs) lease.giveBack(Math.max(0, 2 * lease.target));
@@ -213,7 +213,8 @@ export class LeaseBook {
 
   #leaseOf(limit: Limit, at: number): Lease {
     const held = this.#leases.get(limit.id);
-    if (held !== undefined && at < held.endMs && !(held.lifted && held.limit !== limit)) {
+    // Not yet begun: the clock was set back, and the window that is running has a lease of its own.
+    if (held !== undefined && at < held.endMs && at >= held.startMs && !(held.lifted && held.limit !== limit)) {
       this.#update(held, limit);
       return held;
     }

@@ -7,6 +7,7 @@ export class Lease {
   /** Names the lease in charges: `tenant/limit/window start/window end/holder`, times in epoch milliseconds. */
   readonly id: string;
   readonly window: Period;
+  readonly startMs: number;
   readonly endMs: number;
   readonly holderId: string;
   limit: Limit;
@@ -34,6 +35,7 @@ export class Lease {
   constructor(limit: Limit, window: Period, holderId: string, now: number) {
     this.limit = limit;
     this.window = window;
+    this.startMs = window.start.epochMilliseconds;
     this.endMs = window.end.epochMilliseconds;
     this.holderId = holderId;
     this.touchedAt = now;

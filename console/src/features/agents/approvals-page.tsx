@@ -86,7 +86,9 @@ export function DecideButtons({
           </Badge>
           {approval.status !== 'pending' && <Status value={approval.status} />}
         </Group>
-        <When at={approval.createdAt} />
+        <Text size="xs" c="dimmed">
+          <When at={approval.createdAt} short={isInline} />
+        </Text>
       </Group>
       {!isInline && <Json value={approval.arguments} />}
       <Text size="xs" c="dimmed">
@@ -94,7 +96,7 @@ export function DecideButtons({
         {!isInline && (
           <>
             {' '}
-            <TextLink size="xs" to={`/app/runs/${approval.run}`}>
+            <TextLink size="xs" underline="always" to={`/app/runs/${approval.run}`}>
               {t('playground.openRun')}
             </TextLink>
           </>
@@ -110,7 +112,7 @@ export function DecideButtons({
             value={note}
             onChange={(event) => setNote(event.currentTarget.value)}
           />
-          <Button color="teal" loading={approve.isPending} onClick={() => answer(true)}>
+          <Button color="teal.9" loading={approve.isPending} onClick={() => answer(true)}>
             {t('approvals.approve')}
           </Button>
           <Button variant="default" loading={reject.isPending} onClick={() => answer(false)}>

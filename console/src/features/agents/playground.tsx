@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 
 import { emptyRun, isOver, type RunView, readRunEvent } from '#features/agents/run-view.ts';
 import { StepList } from '#features/agents/step-list.tsx';
-import { lintel, refreshRoutes } from '#lib/api.ts';
+import { codedError, lintel, refreshRoutes } from '#lib/api.ts';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
@@ -110,7 +110,7 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
               </Box>
             )}
             {error !== undefined && <ProblemNotice error={error} />}
-            {run?.error !== undefined && <ProblemNotice error={new Error(run.error)} />}
+            {run?.error !== undefined && <ProblemNotice error={codedError(run.error)} />}
             <div ref={end} />
           </Stack>
           <form

@@ -4,7 +4,7 @@ import { useState } from 'react';
 
 import type { StepView } from '#features/agents/run-view.ts';
 import { StepList } from '#features/agents/step-list.tsx';
-import { lintel, refreshRoutes, useGet, useSend } from '#lib/api.ts';
+import { codedError, lintel, refreshRoutes, useGet, useSend } from '#lib/api.ts';
 import { Money, Num, When } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink, useParam } from '#lib/navigation.tsx';
@@ -93,11 +93,7 @@ function RunViewPage({ run }: { run: Run }) {
               </Text>
             </Panel>
           )}
-          {run.error && (
-            <Alert color="red" icon={<Icon name="warning" />} title={run.error.code}>
-              {run.error.detail}
-            </Alert>
-          )}
+          {run.error && <ProblemNotice error={codedError(run.error)} />}
         </Stack>
         <Panel title={t('playground.steps')}>
           <StepList steps={run.steps as StepView[]} runId={run.id} isOpen={open.has(run.status)} />

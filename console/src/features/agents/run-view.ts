@@ -18,8 +18,11 @@ export type RunView = {
   status: string | undefined;
   text: string;
   steps: readonly StepView[];
-  error: string | undefined;
+  error: RunFailure | undefined;
 };
+
+/** Why a run failed: a stable code, and the server's words. */
+export type RunFailure = { code: string; detail: string };
 
 /** A run of which nothing is known yet. */
 export const emptyRun: RunView = { id: undefined, status: undefined, text: '', steps: [], error: undefined };
@@ -38,12 +41,12 @@ export function readRunEvent(view: RunView, event: string, data: unknown): RunVi
         id: string;
         status: string;
         output?: { text: string } | null;
-        error?: { detail: string } | null;
+        error?: RunFailure | null;
         steps?: StepView[];
       };
       const steps = run.steps?.reduce(withStep, view.steps) ?? view.steps;
       const text = run.output?.text ?? view.text;
-      return { ...view, id: run.id, status: run.status, text, steps, error: run.error?.detail };
+      return { ...view, id: run.id, status: run.status, text, steps, error: run.error ?? undefined };
     }
     case 'step': {
       const step = (body['step'] ?? body) as StepView;
@@ -53,7 +56,7 @@ export function readRunEvent(view: RunView, event: string, data: unknown): RunVi
     case 'text':
       return { ...view, text: view.text + String(body['delta'] ?? body['text'] ?? '') };
     case 'error':
-      return { ...view, error: String(body['detail'] ?? body['title'] ?? '') };
+      return { ...view, error: { code: String(body['code'] ?? 'internal'), detail: String(body['detail'] ?? '') } };
     default:
       return view;
   }

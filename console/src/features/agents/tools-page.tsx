@@ -41,6 +41,12 @@ export function ToolsPage() {
           about={word(tool.kind)}
           actions={
             <Group gap="xs">
+              {tool.hasSecrets && <Badge color="gray">{t('tools.secrets')}</Badge>}
+              {tool.kind !== 'openapi' && (
+                <Badge color={tool.trusted ? 'teal' : 'gray'}>
+                  {t(tool.trusted ? 'tools.trusted' : 'tools.untrusted')}
+                </Badge>
+              )}
               {can('tools:update') && (
                 <Button
                   size="xs"
@@ -98,6 +104,7 @@ function AddDialog({ opened, onClose }: { opened: boolean; onClose: () => void }
   const [place, setPlace] = useState('');
   const [document, setDocument] = useState('');
   const [authorization, setAuthorization] = useState('');
+  const [variables, setVariables] = useState('');
   const [wrong, setWrong] = useState<unknown>(null);
   const create = useSend('POST /v1/tools', ['/v1/tools']);
   const configOf = () => {
@@ -107,23 +114,25 @@ function AddDialog({ opened, onClose }: { opened: boolean; onClose: () => void }
       ? { kind, documentUrl: place }
       : { kind, document: JSON.parse(document) as Record<string, unknown>, ...(place !== '' && { baseUrl: place }) };
   };
+  const secretsOf = () => {
+    if (kind !== 'mcp_stdio') return authorization === '' ? undefined : { Authorization: authorization };
+    const lines = variables.split('\n').filter((line) => line.trim() !== '');
+    if (lines.some((line) => !line.includes('='))) throw new Error(t('tools.variablesWrong'));
+    return lines.length === 0 ? undefined : Object.fromEntries(lines.map(variableOf));
+  };
   const submit = () => {
     setWrong(null);
     try {
+      const secrets = secretsOf();
       create.mutate(
-        {
-          body: {
-            name,
-            config: configOf() as never,
-            ...(authorization !== '' && { secrets: { Authorization: authorization } }),
-          },
-        },
+        { body: { name, config: configOf() as never, ...(secrets !== undefined && { secrets }) } },
         {
           onSuccess: () => {
             setName('');
             setPlace('');
             setDocument('');
             setAuthorization('');
+            setVariables('');
             onClose();
           },
         },
@@ -181,6 +190,20 @@ function AddDialog({ opened, onClose }: { opened: boolean; onClose: () => void }
               onChange={(event) => setDocument(event.currentTarget.value)}
             />
           )}
+          {kind === 'mcp_stdio' && (
+            <Textarea
+              label={t('tools.variables')}
+              description={t('tools.variablesAbout')}
+              autosize
+              minRows={2}
+              maxRows={8}
+              autoComplete="off"
+              spellCheck={false}
+              styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
+              value={variables}
+              onChange={(event) => setVariables(event.currentTarget.value)}
+            />
+          )}
           {kind !== 'mcp_stdio' && (
             <PasswordInput
               label={t('agents.authorization')}
@@ -201,4 +224,10 @@ function AddDialog({ opened, onClose }: { opened: boolean; onClose: () => void }
       </form>
     </Modal>
   );
+}
+
+/** `NAME=value`: the value may hold further `=`. */
+function variableOf(line: string): [name: string, value: string] {
+  const at = line.indexOf('=');
+  return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
 }

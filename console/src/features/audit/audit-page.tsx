@@ -1,14 +1,16 @@
 import type { Item } from '@lintel/sdk';
-import { Drawer, Group, Stack, Switch, Table, Text, TextInput } from '@mantine/core';
-import { useState } from 'react';
+import { Drawer, Group, Stack, Switch, Table, Text } from '@mantine/core';
 
 import { diffOf } from '#features/audit/diff.ts';
-import { useList } from '#lib/api.ts';
+import { readAll, useList } from '#lib/api.ts';
 import { Dash, When } from '#lib/format.tsx';
-import { useT } from '#lib/i18n.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
 import { useFilters } from '#lib/navigation.tsx';
 import { type Column, DataTable, type Rows } from '#ui/data-table.tsx';
+import { ExportButton, type ExportColumn, type ExportRows } from '#ui/export.tsx';
+import { FilterText, FilterTime } from '#ui/filters.tsx';
 import { Copyable, Empty, Facts, Json, Page, Panel, Word } from '#ui/page.tsx';
+import { ServerWords } from '#ui/problem.tsx';
 import { DemoMark, Status } from '#ui/status.tsx';
 
 type AuditEvent = Item<'GET /v1/platform/audit/events'>;
@@ -18,18 +20,42 @@ const names = ['type', 'actor', 'subject', 'from', 'to'];
 /** Who did what in the tenant. */
 export function AuditPage() {
   const [filters] = useFilters();
-  return <AuditLog area="tenant" rows={useList('GET /v1/audit/events', { query: queryOf(filters, names) })} />;
+  const query = queryOf(filters, names);
+  return (
+    <AuditLog
+      area="tenant"
+      rows={useList('GET /v1/audit/events', { query })}
+      readAll={() => readAll('GET /v1/audit/events', { query })}
+    />
+  );
 }
 
 /** Who did what, in every tenant. */
 export function PlatformAuditPage() {
   const [filters] = useFilters();
   const query = { ...queryOf(filters, [...names, 'tenantId']), includeDemo: filters['demo'] === 'yes' };
-  return <AuditLog area="platform" rows={useList('GET /v1/platform/audit/events', { query })} />;
+  return (
+    <AuditLog
+      area="platform"
+      rows={useList('GET /v1/platform/audit/events', { query })}
+      readAll={() => readAll('GET /v1/platform/audit/events', { query })}
+    />
+  );
 }
 
-function AuditLog({ rows, area }: { rows: Rows<AuditEvent>; area: 'tenant' | 'platform' }) {
+function AuditLog({
+  rows,
+  readAll,
+  area,
+}: {
+  rows: Rows<AuditEvent>;
+  /** Reads what the filters show to its end: for exports. */
+  readAll: () => Promise<ExportRows<AuditEvent>>;
+  area: 'tenant' | 'platform';
+}) {
   const t = useT();
+  const role = useWord('role');
+  const thing = useWord('thing');
   const [filters, change] = useFilters();
   const opened = rows.items?.find(({ id }) => id === filters['event']);
   const columns: Column<AuditEvent>[] = [
@@ -44,8 +70,8 @@ function AuditLog({ rows, area }: { rows: Rows<AuditEvent>; area: 'tenant' | 'pl
         </Group>
       ),
     },
-    { key: 'actor', header: t('audit.actor'), cell: (event) => nameOf(event.actor) },
-    { key: 'subject', header: t('audit.subject'), cell: (event) => nameOf(event.subject) },
+    { key: 'actor', header: t('audit.actor'), cell: (event) => nameOf(event.actor, thing) },
+    { key: 'subject', header: t('audit.subject'), cell: (event) => nameOf(event.subject, thing) },
     { key: 'ip', header: t('audit.from'), wide: true, cell: (event) => event.origin?.ip ?? <Dash /> },
     {
       key: 'decision',
@@ -58,18 +84,43 @@ function AuditLog({ rows, area }: { rows: Rows<AuditEvent>; area: 'tenant' | 'pl
           <Group gap={6} wrap="nowrap">
             <Status value={event.decision.allowed ? 'ok' : 'refused'} />
             <Text size="xs" c="dimmed">
-              {event.decision.role}
+              {event.decision.role && role(event.decision.role)}
             </Text>
           </Group>
         ),
     },
   ];
+  const exported: ExportColumn<AuditEvent>[] = [
+    { header: t('label.id'), value: (event) => event.id },
+    { header: t('audit.at'), value: (event) => event.at },
+    ...(area === 'platform'
+      ? [
+          { header: t('audit.filter.tenantId'), value: (event: AuditEvent) => event.tenantId },
+          { header: t('label.demo'), value: (event: AuditEvent) => event.demo },
+        ]
+      : []),
+    { header: t('audit.type'), value: (event) => event.type },
+    { header: t('audit.filter.actor'), value: (event) => event.actor.id },
+    { header: t('audit.actor'), value: (event) => event.actor.name },
+    { header: t('audit.subjectId'), value: (event) => event.subject.id },
+    { header: t('audit.subject'), value: (event) => event.subject.name },
+    { header: t('audit.from'), value: (event) => event.origin?.ip },
+    { header: t('audit.decision'), value: (event) => event.decision?.reason },
+    { header: t('problem.request'), value: (event) => event.requestId },
+    { header: t('audit.data'), value: (event) => JSON.stringify(event.data) },
+  ];
   return (
-    <Page title={t('nav.audit')} about={t('audit.about')}>
+    <Page
+      title={t('nav.audit')}
+      about={t('audit.about')}
+      actions={<ExportButton name="audit" columns={exported} read={readAll} />}
+    >
       <Group gap="xs">
         {(area === 'platform' ? ['type', 'actor', 'tenantId'] : ['type', 'actor']).map((name) => (
-          <TextFilter key={name} name={name} label={t(`audit.filter.${name}` as 'audit.filter.type')} />
+          <FilterText key={name} name={name} label={t(`audit.filter.${name}` as 'audit.filter.type')} />
         ))}
+        <FilterTime name="from" label={t('calls.from')} />
+        <FilterTime name="to" label={t('calls.to')} />
         {area === 'platform' && (
           <Switch
             label={t('label.showDemo')}
@@ -105,6 +156,7 @@ function AuditLog({ rows, area }: { rows: Rows<AuditEvent>; area: 'tenant' | 'pl
 
 function EventView({ event }: { event: AuditEvent }) {
   const t = useT();
+  const thing = useWord('thing');
   const { before, after, ...rest } = event.data ?? {};
   const changes = diffOf(before, after);
   return (
@@ -113,12 +165,12 @@ function EventView({ event }: { event: AuditEvent }) {
         rows={[
           [t('label.id'), <Copyable key="id" value={event.id} />],
           [t('audit.at'), <When key="at" at={event.at} />],
-          [t('audit.actor'), nameOf(event.actor)],
-          ...(event.onBehalfOf ? [[t('audit.onBehalfOf'), nameOf(event.onBehalfOf)] as const] : []),
-          [t('audit.subject'), nameOf(event.subject)],
+          [t('audit.actor'), nameOf(event.actor, thing)],
+          ...(event.onBehalfOf ? [[t('audit.onBehalfOf'), nameOf(event.onBehalfOf, thing)] as const] : []),
+          [t('audit.subject'), nameOf(event.subject, thing)],
           [t('audit.from'), [event.origin?.ip, event.origin?.client].filter(Boolean).join(' · ')],
           ...(event.decision
-            ? [[t('audit.decision'), [event.decision.role, event.decision.reason].filter(Boolean).join(' · ')] as const]
+            ? [[t('audit.decision'), <Decision key="decision" decision={event.decision} />] as const]
             : []),
           ...(event.requestId ? [[t('problem.request'), <Copyable key="req" value={event.requestId} />] as const] : []),
         ]}
@@ -160,28 +212,24 @@ function EventView({ event }: { event: AuditEvent }) {
   );
 }
 
-function TextFilter({ name, label }: { name: string; label: string }) {
-  const [filters, change] = useFilters();
-  const [text, setText] = useState(filters[name] ?? '');
-  const apply = () => change({ [name]: text.trim() || undefined });
+function Decision({ decision: { allowed, role, reason } }: { decision: NonNullable<AuditEvent['decision']> }) {
+  const word = useWord('role');
   return (
-    <TextInput
-      aria-label={label}
-      placeholder={label}
-      w={210}
-      value={text}
-      onChange={(event) => setText(event.currentTarget.value)}
-      onBlur={() => (filters[name] ?? '') !== text.trim() && apply()}
-      onKeyDown={(event) => event.key === 'Enter' && apply()}
-    />
+    <Stack gap={2}>
+      <Group gap={6}>
+        <Status value={allowed ? 'ok' : 'refused'} />
+        {role !== undefined && <Text size="sm">{word(role)}</Text>}
+      </Group>
+      <ServerWords>{reason}</ServerWords>
+    </Stack>
   );
 }
 
 type Named = { kind: string; id: string; name?: string | null } | null | undefined;
 
-function nameOf(thing: Named): string {
-  if (thing === null || thing === undefined) return '';
-  return thing.name ? `${thing.name} (${thing.kind})` : `${thing.kind} ${thing.id}`;
+function nameOf(who: Named, word: (kind: string) => string): string {
+  if (who === null || who === undefined) return '';
+  return who.name ? `${who.name} (${word(who.kind)})` : `${word(who.kind)} ${who.id}`;
 }
 
 function queryOf(filters: Record<string, string | undefined>, wanted: readonly string[]): Record<string, string> {

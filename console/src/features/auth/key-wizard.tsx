@@ -1,4 +1,5 @@
 import {
+  Badge,
   Button,
   Group,
   MultiSelect,
@@ -13,14 +14,14 @@ import {
   TextInput,
 } from '@mantine/core';
 import { useState } from 'react';
-import { expiryOf, type KeyDraft, keyPresets, presetScopes } from '#features/auth/key-presets.ts';
+import { expiryOf, type KeyDraft, keyPresets, presetScopes, riskColors } from '#features/auth/key-presets.ts';
 import { PermissionPicker } from '#features/auth/permission-picker.tsx';
 import { useGet, useSend } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink, useGo } from '#lib/navigation.tsx';
 import { useArea, useCan } from '#lib/session.ts';
-import { CodeBlock, Facts, Page, Panel, Word } from '#ui/page.tsx';
+import { CodeBlock, Facts, Page, Panel } from '#ui/page.tsx';
 import { ProblemNotice } from '#ui/problem.tsx';
 import { ShownOnce } from '#ui/secret.tsx';
 
@@ -101,7 +102,7 @@ export function KeyWizard() {
                 onChange={(next) => set({ preset: 'custom', scopes: next })}
               />
             )}
-            {step === 3 && <Review draft={draft} scopes={scopes} />}
+            {step === 3 && <Review draft={draft} scopes={vocabulary.filter(({ name }) => scopes.includes(name))} />}
             {create.error !== null && <ProblemNotice error={create.error} />}
             <Group justify="space-between">
               <Button variant="default" onClick={() => (step === 0 ? go(`${area}/keys`) : setStep(step - 1))}>
@@ -212,7 +213,7 @@ function Resources({ draft, set }: StepProps) {
   );
 }
 
-function Review({ draft, scopes }: { draft: KeyDraft; scopes: string[] }) {
+function Review({ draft, scopes }: { draft: KeyDraft; scopes: { name: string; risk: string }[] }) {
   const t = useT();
   return (
     <Facts
@@ -225,8 +226,10 @@ function Review({ draft, scopes }: { draft: KeyDraft; scopes: string[] }) {
         [
           t('keys.scopes'),
           <Group key="scopes" gap={4}>
-            {scopes.map((scope) => (
-              <Word key={scope}>{scope}</Word>
+            {scopes.map(({ name, risk }) => (
+              <Badge key={name} color={riskColors[risk] ?? 'gray'} title={t(`risk.${risk}` as 'risk.low')}>
+                {name}
+              </Badge>
             ))}
           </Group>,
         ],

@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { lintel, refreshRoutes, useList, useSend } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { When } from '#lib/format.tsx';
-import { useT } from '#lib/i18n.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
 import { TextLink, useFilters, useGo } from '#lib/navigation.tsx';
 import { useArea, useCan } from '#lib/session.ts';
 import { ConfirmButton } from '#ui/confirm.tsx';
@@ -21,6 +21,7 @@ type Key = Item<'GET /v1/api-keys'>;
 /** The tenant's API keys: who made them, what they may do, when they were last used, and how they end. */
 export function KeysPage() {
   const t = useT();
+  const role = useWord('role');
   const can = useCan();
   const go = useGo();
   const area = useArea();
@@ -62,7 +63,7 @@ export function KeysPage() {
             },
             { key: 'shown', header: t('keys.key'), cell: (key) => <bdi className="mono">{key.shown}</bdi> },
             { key: 'status', header: t('label.status'), cell: (key) => <Status value={key.status} /> },
-            { key: 'role', header: t('keys.role'), wide: true, cell: (key) => key.role },
+            { key: 'role', header: t('keys.role'), wide: true, cell: (key) => role(key.role) },
             { key: 'used', header: t('keys.lastUsed'), wide: true, cell: (key) => <When at={key.lastUsedAt} /> },
             {
               key: 'expires',
@@ -89,6 +90,7 @@ export function KeysPage() {
 
 function KeyDialog({ apiKey, onClose }: { apiKey: Key; onClose: () => void }) {
   const t = useT();
+  const role = useWord('role');
   const area = useArea();
   const can = useCan();
   const [overlap, setOverlap] = useState<number | string>(24);
@@ -109,7 +111,7 @@ function KeyDialog({ apiKey, onClose }: { apiKey: Key; onClose: () => void }) {
         <Facts
           rows={[
             [t('label.status'), <Status key="s" value={apiKey.status} />],
-            [t('keys.role'), apiKey.role],
+            [t('keys.role'), role(apiKey.role)],
             [
               t('keys.scopes'),
               apiKey.scopes === null ? (

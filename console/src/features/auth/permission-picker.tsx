@@ -1,7 +1,7 @@
 import { Badge, Checkbox, Group, Stack, Text } from '@mantine/core';
 
 import { riskColors } from '#features/auth/key-presets.ts';
-import { useT } from '#lib/i18n.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
 import { useCan } from '#lib/session.ts';
 
 /** The vocabulary of permissions by noun, each with its risk; what goes beyond one's own role cannot be ticked. */
@@ -15,6 +15,8 @@ export function PermissionPicker({
   onChange: (scopes: string[]) => void;
 }) {
   const t = useT();
+  const nounWord = useWord('permissionNoun');
+  const verbWord = useWord('permissionVerb');
   const can = useCan();
   const groups = Map.groupBy(vocabulary, ({ name }) => name.split(':')[0] ?? '');
   return (
@@ -31,9 +33,16 @@ export function PermissionPicker({
           py={4}
           style={{ borderBlockEnd: '1px solid var(--line)' }}
         >
-          <Text size="sm" fw={600} w={130} style={{ flex: 'none' }}>
-            {noun}
-          </Text>
+          <div style={{ flex: 'none', width: 140 }}>
+            <Text size="sm" fw={600}>
+              {nounWord(noun)}
+            </Text>
+            {nounWord(noun) !== noun && (
+              <Text size="xs" c="dimmed" lang="en">
+                {noun}
+              </Text>
+            )}
+          </div>
           <Group gap="md">
             {list.map(({ name, risk }) => (
               <Checkbox
@@ -46,7 +55,7 @@ export function PermissionPicker({
                 }
                 label={
                   <Group gap={6} component="span">
-                    <span>{name.split(':')[1]}</span>
+                    <span title={name}>{verbWord(name.split(':')[1] ?? '')}</span>
                     <Badge size="xs" component="span" color={riskColors[risk] ?? 'gray'} tt="none">
                       {t(`risk.${risk}` as 'risk.low')}
                     </Badge>

@@ -1,14 +1,14 @@
 import type { Answer } from '@lintel/sdk';
 import { Alert, Button, Drawer, Group, SimpleGrid, Stack, Text } from '@mantine/core';
-import { useState } from 'react';
 import { LineReason, TotalReason } from '#features/billing/line-reason.tsx';
 import { Period } from '#features/billing/tenant-invoices.tsx';
 import { useGet, useList } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { Money, Num } from '#lib/format.tsx';
-import { useT, useWord } from '#lib/i18n.tsx';
-import { TextLink, useGo, useParam } from '#lib/navigation.tsx';
+import { type Translate, useT, useWord } from '#lib/i18n.tsx';
+import { TextLink, useFilters, useGo, useParam } from '#lib/navigation.tsx';
 import { DataTable } from '#ui/data-table.tsx';
+import { ExportButton, type ExportColumn } from '#ui/export.tsx';
 import { Icon } from '#ui/icons.tsx';
 import { CodeBlock, Empty, Figure, Page, Panel } from '#ui/page.tsx';
 import { Found } from '#ui/problem.tsx';
@@ -74,7 +74,26 @@ export function InvoicePage() {
 
 function InvoiceView({ invoice, isUpcoming }: { invoice: Invoice; isUpcoming: boolean }) {
   const t = useT();
-  const [opened, setOpened] = useState<Line>();
+  const [filters, change] = useFilters();
+  const opened = invoice.lines.find((line) => keyOf(line) === filters['line']);
+  const setOpened = (line: Line | undefined) => change({ line: line === undefined ? undefined : keyOf(line) });
+  const word = useWord('meter');
+  const exported: ExportColumn<Line>[] = [
+    { header: t('invoices.line'), value: (line) => nameOf(line, t, word) },
+    { header: t('label.kind'), value: (line) => line.kind },
+    { header: t('invoices.meter'), value: (line) => line.meter },
+    { header: t('invoices.dimensions'), value: (line) => dimensionsOf(line) },
+    { header: t('calls.from'), value: (line) => line.start },
+    { header: t('calls.to'), value: (line) => line.end },
+    { header: t('invoices.plan'), value: (line) => line.plan.name },
+    { header: t('invoices.quantity'), value: (line) => line.quantity },
+    { header: t('invoices.included'), value: (line) => line.included },
+    { header: t('invoices.billable'), value: (line) => line.billable },
+    { header: t('invoices.unitPrice'), value: (line) => line.unitPrice },
+    { header: t('invoices.per'), value: (line) => line.per },
+    { header: t('invoices.amount'), value: (line) => line.amount },
+    { header: t('field.currency'), value: () => invoice.currency },
+  ];
   return (
     <>
       <SimpleGrid cols={{ base: 1, xs: 3 }} spacing="sm">
@@ -101,11 +120,16 @@ function InvoiceView({ invoice, isUpcoming }: { invoice: Invoice; isUpcoming: bo
         flush
         title={t(isUpcoming ? 'invoices.upcoming' : 'invoices.lines')}
         about={isUpcoming ? t('invoices.upcomingAbout') : undefined}
+        actions={
+          invoice.lines.length > 0 && (
+            <ExportButton name="invoice" columns={exported} read={() => ({ rows: invoice.lines, more: false })} />
+          )
+        }
       >
         <DataTable
           label={t('invoices.lines')}
           rows={{ items: invoice.lines }}
-          rowKey={(line) => `${line.kind} ${line.start} ${line.priceId} ${JSON.stringify(line.dimensions)}`}
+          rowKey={keyOf}
           onOpen={setOpened}
           openLabel={(line) => `${line.meter ?? line.kind}: ${t('invoices.why')}`}
           columns={[
@@ -131,7 +155,7 @@ function InvoiceView({ invoice, isUpcoming }: { invoice: Invoice; isUpcoming: bo
             },
             {
               key: 'why',
-              header: t('invoices.why'),
+              header: t('label.actions'),
               align: 'end',
               wide: true,
               cell: (line) => (
@@ -165,20 +189,34 @@ function InvoiceView({ invoice, isUpcoming }: { invoice: Invoice; isUpcoming: bo
 function LineName({ line }: { line: Line }) {
   const t = useT();
   const word = useWord('meter');
-  const dimensions = Object.entries(line.dimensions ?? {});
+  const dimensions = dimensionsOf(line);
   return (
     <Stack gap={0}>
       <Group gap={6}>
         <Text size="sm" fw={500}>
-          {line.kind === 'recurring' ? t('invoices.fee', { plan: line.plan.name }) : word(line.meter ?? '')}
+          {nameOf(line, t, word)}
         </Text>
         {line.kind === 'late' && <Status value="late" />}
       </Group>
-      {dimensions.length > 0 && (
+      {dimensions !== '' && (
         <Text size="xs" c="dimmed">
-          {dimensions.map(([name, value]) => `${name}: ${value}`).join(' · ')}
+          {dimensions}
         </Text>
       )}
     </Stack>
   );
+}
+
+function keyOf(line: Line): string {
+  return `${line.kind} ${line.start} ${line.priceId} ${JSON.stringify(line.dimensions)}`;
+}
+
+function nameOf(line: Line, t: Translate, word: (meter: string) => string): string {
+  return line.kind === 'recurring' ? t('invoices.fee', { plan: line.plan.name }) : word(line.meter ?? '');
+}
+
+function dimensionsOf(line: Line): string {
+  return Object.entries(line.dimensions ?? {})
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(' · ');
 }

@@ -2,6 +2,7 @@ import type { Answer } from '@lintel/sdk';
 import { Stack, Table, Text } from '@mantine/core';
 
 import { useGet } from '#lib/api.ts';
+import { subtractDecimals } from '#lib/decimal.ts';
 import { Money, Num } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
 import { Facts, Json, Panel } from '#ui/page.tsx';
@@ -117,18 +118,4 @@ export function TotalReason() {
       />
     </Panel>
   );
-}
-
-/** `a − b` of decimal strings, exactly. */
-export function subtractDecimals(a: string, b: string): string {
-  const places = Math.max(a.split('.')[1]?.length ?? 0, b.split('.')[1]?.length ?? 0);
-  const scaled = (text: string) => {
-    const [whole = '0', fraction = ''] = text.replace('-', '').split('.');
-    const value = BigInt(whole + fraction.padEnd(places, '0'));
-    return text.startsWith('-') ? -value : value;
-  };
-  const difference = scaled(a) - scaled(b);
-  const digits = (difference < 0n ? -difference : difference).toString().padStart(places + 1, '0');
-  const text = places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`;
-  return difference < 0n ? `-${text}` : text;
 }

@@ -34,6 +34,7 @@ export function SubscriptionPanel({ tenantId }: { tenantId: string }) {
             <Select
               flex={1}
               label={t('subscription.plan')}
+              placeholder={t('subscription.choose')}
               data={(plans.data?.data ?? []).map((plan) => ({
                 value: plan.id,
                 label: `${plan.name} (${plan.currency})`,

@@ -2,7 +2,7 @@ import { Group, Text } from '@mantine/core';
 
 import { useGet } from '#lib/api.ts';
 import { Num, When } from '#lib/format.tsx';
-import { useT } from '#lib/i18n.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
 import { DataTable } from '#ui/data-table.tsx';
 import { Copyable, Empty, Page, Panel } from '#ui/page.tsx';
 import { Status } from '#ui/status.tsx';
@@ -10,6 +10,7 @@ import { Status } from '#ui/status.tsx';
 /** The processes of this installation, on whatever machine, and how fresh their decisions are. */
 export function NodesPage() {
   const t = useT();
+  const role = useWord('nodeRole');
   const nodes = useGet('GET /v1/platform/nodes', undefined, { every: 2_000 });
   return (
     <Page title={t('nav.nodes')} about={t('nodes.about')}>
@@ -25,7 +26,7 @@ export function NodesPage() {
               header: t('nodes.role'),
               cell: (node) => (
                 <Group gap={6} wrap="nowrap">
-                  <Text size="sm">{node.role}</Text>
+                  <Text size="sm">{role(node.role)}</Text>
                   <Status value={node.state} />
                 </Group>
               ),

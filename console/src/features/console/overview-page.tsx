@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { useGet } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { Duration, Money, Num, useFormat, When } from '#lib/format.tsx';
-import { useT } from '#lib/i18n.tsx';
+import { useT, useWord } from '#lib/i18n.tsx';
 import { useLive } from '#lib/live.ts';
 import { TextLink, useGo } from '#lib/navigation.tsx';
 import { Chart } from '#ui/chart.tsx';
@@ -88,6 +88,7 @@ function ConnectOffer() {
 
 function Figures({ overview }: { overview: Overview }) {
   const t = useT();
+  const role = useWord('nodeRole');
   const format = useFormat();
   const { series } = overview;
   return (
@@ -203,7 +204,7 @@ function Figures({ overview }: { overview: Overview }) {
           rows={{ items: overview.byNode }}
           rowKey={(row) => row.id}
           columns={[
-            { key: 'role', header: t('nodes.role'), cell: (row) => row.role },
+            { key: 'role', header: t('nodes.role'), cell: (row) => role(row.role) },
             {
               key: 'host',
               header: t('nodes.host'),

@@ -1,26 +1,27 @@
 import { Drawer, Group, Stack, Text } from '@mantine/core';
-
 import { type CallRow, type TracedCall, targetOf } from '#features/metering/call-row.ts';
+import { CallTrace } from '#features/metering/call-trace.tsx';
 import { useGet } from '#lib/api.ts';
 import { Duration, Money, Num, useFormat, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
-import { Copyable, Facts, Json, Panel } from '#ui/page.tsx';
-import { Found } from '#ui/problem.tsx';
+import { useSession } from '#lib/session.ts';
+import { Copyable, Facts, Panel } from '#ui/page.tsx';
+import { Found, ServerWords, useProblemText } from '#ui/problem.tsx';
 import { DemoMark, Status, TestMark } from '#ui/status.tsx';
-
-type Step = { step: string; outcome: string; us: number; detail: Record<string, unknown> };
 
 /** One call with its decision trace: what each step of the front door decided, reserved, used, and what it costs. */
 export function CallDrawer({
   id,
   known,
   area,
+  agentNames,
   onClose,
 }: {
   id: string | undefined;
   /** The row as the list has it: shown while the trace is read. */
   known: CallRow | undefined;
   area: 'tenant' | 'platform';
+  agentNames: ReadonlyMap<string, string> | undefined;
   onClose: () => void;
 }) {
   const t = useT();
@@ -40,14 +41,18 @@ export function CallDrawer({
       }
       closeButtonProps={{ 'aria-label': t('action.close') }}
     >
-      {id !== undefined && <Found query={query}>{(call) => (call.id === id ? <Call call={call} /> : null)}</Found>}
+      {id !== undefined && (
+        <Found query={query}>{(call) => (call.id === id ? <Call call={call} agentNames={agentNames} /> : null)}</Found>
+      )}
     </Drawer>
   );
 }
 
-function Call({ call }: { call: TracedCall }) {
+function Call({ call, agentNames }: { call: TracedCall; agentNames: ReadonlyMap<string, string> | undefined }) {
   const t = useT();
   const word = useWord('quantity');
+  const kind = useWord('thing');
+  const session = useSession();
   const format = useFormat();
   return (
     <Stack gap="md">
@@ -65,8 +70,8 @@ function Call({ call }: { call: TracedCall }) {
               {call.late && <Status value="late" />}
             </Group>,
           ],
-          [t('calls.caller'), `${call.principal.name} (${call.principal.kind})`],
-          [t('calls.target'), targetOf(call)],
+          [t('calls.caller'), `${call.principal.name} (${kind(call.principal.kind)})`],
+          [t('calls.target'), targetOf(call, agentNames)],
           [
             t('calls.duration'),
             <Group key="ms" gap={6}>
@@ -87,18 +92,11 @@ function Call({ call }: { call: TracedCall }) {
       />
       {call.error !== null && (
         <Panel title={t('call.error')}>
-          <Text size="sm">
-            <bdi className="mono">{call.error.code}</bdi> {call.error.message}
-          </Text>
+          <CallError code={call.error.code} message={call.error.message} />
         </Panel>
       )}
       <Panel title={t('call.trace')} about={t('call.traceAbout')}>
-        <div className="trace">
-          {call.trace.map((step, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a finished trace never changes its order
-            <TraceStep key={index} step={step} />
-          ))}
-        </div>
+        <CallTrace steps={call.trace} currency={call.currency ?? session?.tenant.currency ?? null} />
       </Panel>
       {(call.reserved !== null || Object.keys(call.quantities).length > 0) && (
         <Panel title={t('call.used')}>
@@ -138,37 +136,14 @@ function Call({ call }: { call: TracedCall }) {
   );
 }
 
-function TraceStep({ step }: { step: Step }) {
-  const t = useT();
-  const word = useWord('step');
-  const outcome = useWord('outcome');
-  const format = useFormat();
-  const entries = Object.entries(step.detail).filter(([, value]) => value !== null && value !== undefined);
-  const plain = entries.filter(([, value]) => typeof value !== 'object');
-  const nested = entries.filter(([, value]) => typeof value === 'object');
+function CallError({ code, message }: { code: string; message: string }) {
+  const { title, detail } = useProblemText()(code, code, message);
   return (
-    <div className="trace-step" data-outcome={step.outcome}>
-      <Group gap="xs">
-        <Text size="sm" fw={600}>
-          {word(step.step)}
-        </Text>
-        <Text size="xs" c={step.outcome === 'refuse' ? 'red' : 'dimmed'}>
-          {outcome(step.outcome)}
-        </Text>
-        <Text size="xs" c="dimmed" className="numbers" ms="auto">
-          <bdi>{step.us < 1000 ? t('call.microseconds', { count: step.us }) : format.ms(step.us / 1000)}</bdi>
-        </Text>
-      </Group>
-      {plain.length > 0 && (
-        <Text size="xs" c="dimmed" component="div">
-          {plain.map(([name, value]) => (
-            <span key={name} style={{ marginInlineEnd: 12 }}>
-              {name} <bdi className="mono">{String(value)}</bdi>
-            </span>
-          ))}
-        </Text>
-      )}
-      {nested.length > 0 && <Json value={Object.fromEntries(nested)} />}
-    </div>
+    <Stack gap={2}>
+      <Text size="sm">
+        {title} <bdi className="mono">{code}</bdi>
+      </Text>
+      {detail !== undefined && <ServerWords>{detail}</ServerWords>}
+    </Stack>
   );
 }

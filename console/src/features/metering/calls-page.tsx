@@ -1,16 +1,18 @@
 import type { Input } from '@lintel/sdk';
-import { Button, Group, Select, Switch, Text, TextInput } from '@mantine/core';
+import { Button, Group, Select, Switch, Text } from '@mantine/core';
 import { useEffect, useState } from 'react';
 
 import { CallDrawer } from '#features/metering/call-drawer.tsx';
 import { type CallRow, targetOf } from '#features/metering/call-row.ts';
-import { refreshRoutes, useGet, useList } from '#lib/api.ts';
+import { readAll, refreshRoutes, useGet, useList } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { Duration, Money, Num, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useLive } from '#lib/live.ts';
 import { useFilters } from '#lib/navigation.tsx';
 import { type Column, DataTable, type Rows } from '#ui/data-table.tsx';
+import { ExportButton, type ExportColumn, type ExportRows } from '#ui/export.tsx';
+import { FilterText, FilterTime } from '#ui/filters.tsx';
 import { Icon } from '#ui/icons.tsx';
 import { CodeBlock, Empty, Page, Panel } from '#ui/page.tsx';
 import { DemoMark, Status, TestMark } from '#ui/status.tsx';
@@ -23,7 +25,14 @@ export function CallsPage() {
   const query = queryOf(filters);
   const agents = useGet('GET /v1/agents', { query: { limit: 200 } });
   const names = new Map(agents.data?.data.map(({ id, name }) => [id, name]));
-  return <CallLog area="tenant" rows={useList('GET /v1/calls', { query })} agentNames={names} />;
+  return (
+    <CallLog
+      area="tenant"
+      rows={useList('GET /v1/calls', { query })}
+      readAll={() => readAll('GET /v1/calls', { query })}
+      agentNames={names}
+    />
+  );
 }
 
 /** The request log of all tenants. */
@@ -33,16 +42,26 @@ export function PlatformCallsPage() {
   const query = { ...queryOf(filters), ...(filters['tenantId'] && { tenantId: filters['tenantId'] }), includeDemo };
   const tenants = useGet('GET /v1/platform/tenants', { query: { limit: 200 } });
   const names = new Map(tenants.data?.data.map(({ id, name }) => [id, name]));
-  return <CallLog area="platform" rows={useList('GET /v1/platform/calls', { query })} tenantNames={names} />;
+  return (
+    <CallLog
+      area="platform"
+      rows={useList('GET /v1/platform/calls', { query })}
+      readAll={() => readAll('GET /v1/platform/calls', { query })}
+      tenantNames={names}
+    />
+  );
 }
 
 function CallLog({
   rows,
+  readAll,
   area,
   tenantNames,
   agentNames,
 }: {
   rows: Rows<CallRow>;
+  /** Reads what the filters show to its end: for exports. */
+  readAll: () => Promise<ExportRows<CallRow>>;
   area: 'tenant' | 'platform';
   tenantNames?: ReadonlyMap<string, string>;
   agentNames?: ReadonlyMap<string, string>;
@@ -99,16 +118,19 @@ function CallLog({
     {
       key: 'what',
       header: t('calls.target'),
-      cell: (call) => (
-        <Text size="sm" truncate maw={240}>
-          {targetOf(call, agentNames)}
-          {call.kind === 'run' && call.model !== null && agentNames?.has(call.agentId ?? '') !== true && (
-            <Text span size="xs" c="dimmed" ms={6}>
-              {t('calls.byAgent')}
-            </Text>
-          )}
-        </Text>
-      ),
+      cell: (call) => {
+        const target = targetOf(call, agentNames);
+        return (
+          <Text size="sm" truncate maw={240}>
+            {target}
+            {call.kind === 'run' && call.model !== null && !target.startsWith('agent/') && (
+              <Text span size="xs" c="dimmed" ms={6}>
+                {t('calls.byAgent')}
+              </Text>
+            )}
+          </Text>
+        );
+      },
     },
     {
       key: 'who',
@@ -144,19 +166,43 @@ function CallLog({
       cell: (call) => <Money amount={call.price} currency={call.currency} />,
     },
   ];
+  const exported: ExportColumn<CallRow>[] = [
+    { header: t('call.id'), value: (call) => call.id },
+    { header: t('calls.at'), value: (call) => call.at },
+    { header: t('label.status'), value: (call) => call.status },
+    { header: t('export.httpStatus'), value: (call) => call.httpStatus },
+    { header: t('export.requests'), value: (call) => call.requests },
+    ...(area === 'platform'
+      ? [
+          { header: t('label.tenant'), value: (call: CallRow) => tenantNames?.get(call.tenantId) ?? call.tenantId },
+          { header: t('label.demo'), value: (call: CallRow) => call.demo },
+        ]
+      : []),
+    { header: t('calls.target'), value: (call) => targetOf(call, agentNames) },
+    { header: t('calls.caller'), value: (call) => call.principal.name },
+    { header: t('keys.mode'), value: (call) => call.mode },
+    { header: t('export.durationMs'), value: (call) => call.durationMs },
+    { header: t('quantity.input_tokens'), value: (call) => call.inputTokens },
+    { header: t('quantity.output_tokens'), value: (call) => call.outputTokens },
+    { header: t('calls.price'), value: (call) => call.price },
+    { header: t('field.currency'), value: (call) => call.currency },
+  ];
   return (
     <Page
       title={t('nav.calls')}
       about={t(area === 'platform' ? 'calls.aboutPlatform' : 'calls.about')}
       actions={
-        <Button
-          variant="default"
-          size="xs"
-          onClick={() => setPaused(!paused)}
-          leftSection={<Icon name={paused ? 'runs' : 'pause'} size={13} />}
-        >
-          {paused ? t('live.resume') : t('live.pause')}
-        </Button>
+        <>
+          <ExportButton name="calls" columns={exported} read={readAll} />
+          <Button
+            variant="default"
+            size="xs"
+            onClick={() => setPaused(!paused)}
+            leftSection={<Icon name={paused ? 'runs' : 'pause'} size={13} />}
+          >
+            {paused ? t('live.resume') : t('live.pause')}
+          </Button>
+        </>
       }
       badge={<Status value={state} />}
     >
@@ -190,7 +236,7 @@ function CallLog({
           columns={columns}
           rowKey={(call) => call.id}
           onOpen={(call) => change({ call: call.id })}
-          openLabel={(call) => t('calls.open', { what: targetOf(call) })}
+          openLabel={(call) => t('calls.open', { what: targetOf(call, agentNames) })}
           empty={
             <Empty icon="calls" title={t('calls.empty')} about={t('calls.emptyAbout')}>
               <CodeBlock wrap code={curlFor()} label={t('label.curl')} />
@@ -202,55 +248,11 @@ function CallLog({
         id={filters['call']}
         known={rows.items?.find(({ id }) => id === filters['call'])}
         area={area}
+        agentNames={agentNames}
         onClose={() => change({ call: undefined })}
       />
     </Page>
   );
-}
-
-/** A filter that is a text: applied on Enter or when the field is left. */
-function FilterText({ name, label }: { name: string; label: string }) {
-  const [filters, change] = useFilters();
-  const [text, setText] = useState(filters[name] ?? '');
-  const apply = () => {
-    if ((filters[name] ?? '') !== text.trim()) change({ [name]: text.trim() === '' ? undefined : text.trim() });
-  };
-  return (
-    <TextInput
-      aria-label={label}
-      placeholder={label}
-      w={190}
-      value={text}
-      onChange={(event) => setText(event.currentTarget.value)}
-      onBlur={apply}
-      onKeyDown={(event) => event.key === 'Enter' && apply()}
-    />
-  );
-}
-
-/** A filter that is a moment: entered in the browser's time, kept in the URL as ISO 8601 in UTC. */
-function FilterTime({ name, label }: { name: 'from' | 'to'; label: string }) {
-  const [filters, change] = useFilters();
-  const kept = filters[name];
-  return (
-    <TextInput
-      type="datetime-local"
-      aria-label={label}
-      title={label}
-      w={205}
-      value={kept === undefined ? '' : localTime(kept)}
-      onChange={(event) => {
-        const at = new Date(event.currentTarget.value);
-        change({ [name]: Number.isNaN(at.getTime()) ? undefined : at.toISOString() });
-      }}
-    />
-  );
-}
-
-function localTime(iso: string): string {
-  const at = new Date(iso);
-  if (Number.isNaN(at.getTime())) return '';
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 type CallQuery = NonNullable<Input<'GET /v1/calls'>['query']>;

@@ -3,11 +3,13 @@ import { Group, SegmentedControl, Select, SimpleGrid } from '@mantine/core';
 
 import { useGet } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
+import { addDecimals } from '#lib/decimal.ts';
 import { Dash, Money, Num, useFormat } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
 import { useFilters } from '#lib/navigation.tsx';
 import { Chart } from '#ui/chart.tsx';
 import { DataTable } from '#ui/data-table.tsx';
+import { ExportButton, type ExportColumn } from '#ui/export.tsx';
 import { CodeBlock, Empty, Figure, Page, Panel } from '#ui/page.tsx';
 import { Found } from '#ui/problem.tsx';
 
@@ -35,6 +37,19 @@ export function UsagePage() {
   const names = (id: string) =>
     [...(keys.data?.data ?? []), ...(agents.data?.data ?? [])].find((thing) => thing.id === id)?.name ??
     (id || t('usage.none'));
+  const exported: ExportColumn<UsageRow>[] = [
+    { header: t(`usage.group.${group}` as 'usage.group.key'), value: (row) => names(row.group) },
+    { header: t('calls.from'), value: () => range.from },
+    { header: t('calls.to'), value: () => range.to },
+    { header: t('usage.modelCalls'), value: (row) => row.quantities['requests'] },
+    { header: t('usage.runs'), value: (row) => row.quantities['runs'] },
+    { header: t('quantity.input_tokens'), value: (row) => row.quantities['input_tokens'] },
+    { header: t('quantity.output_tokens'), value: (row) => row.quantities['output_tokens'] },
+    {
+      header: t('calls.price'),
+      value: (row) => row.prices.map(({ amount, currency }) => `${amount} ${currency}`).join(' + '),
+    },
+  ];
   return (
     <Page
       title={t('nav.usage')}
@@ -54,18 +69,25 @@ export function UsagePage() {
         flush
         title={t('usage.by')}
         actions={
-          <Select
-            size="xs"
-            w={140}
-            aria-label={t('usage.by')}
-            allowDeselect={false}
-            value={group}
-            onChange={(value) => change({ group: value ?? undefined })}
-            data={['model', 'key', 'agent', 'type'].map((value) => ({
-              value,
-              label: t(`usage.group.${value}` as 'usage.group.key'),
-            }))}
-          />
+          <Group gap="xs">
+            <ExportButton
+              name="usage"
+              columns={exported}
+              read={() => ({ rows: groups.data?.data ?? [], more: false })}
+            />
+            <Select
+              size="xs"
+              w={140}
+              aria-label={t('usage.by')}
+              allowDeselect={false}
+              value={group}
+              onChange={(value) => change({ group: value ?? undefined })}
+              data={['model', 'key', 'agent', 'type'].map((value) => ({
+                value,
+                label: t(`usage.group.${value}` as 'usage.group.key'),
+              }))}
+            />
+          </Group>
         }
       >
         <DataTable
@@ -135,9 +157,9 @@ function UsageOverTime({ usage, unit, days }: { usage: Answer<'GET /v1/usage'>; 
   const buckets = [...new Set([...bucketsOf(unit, days, usage.timeZone), ...rows.keys()])].sort();
   const sum = (name: string) => usage.data.reduce((total, row) => total + quantity(row, name), 0);
   const line = (name: string) => buckets.map((bucket) => Number(rows.get(bucket)?.quantities[name] ?? 0));
-  const prices = new Map<string, number>();
+  const prices = new Map<string, string>();
   for (const { currency, amount } of usage.data.flatMap((row) => row.prices))
-    prices.set(currency, (prices.get(currency) ?? 0) + Number(amount));
+    prices.set(currency, addDecimals(prices.get(currency) ?? '0', amount));
   return (
     <>
       <SimpleGrid cols={{ base: 2, md: 4 }} spacing="sm">
@@ -160,7 +182,7 @@ function UsageOverTime({ usage, unit, days }: { usage: Answer<'GET /v1/usage'>; 
           {prices.size === 0 ? (
             <Num value={0} />
           ) : (
-            <Prices prices={[...prices].map(([currency, amount]) => ({ currency, amount: amount.toFixed(6) }))} />
+            <Prices prices={[...prices].map(([currency, amount]) => ({ currency, amount }))} />
           )}
         </Figure>
       </SimpleGrid>

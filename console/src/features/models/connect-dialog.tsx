@@ -1,4 +1,16 @@
-import { Anchor, Button, Checkbox, Group, Modal, PasswordInput, Select, Stack, Text, TextInput } from '@mantine/core';
+import {
+  Anchor,
+  Button,
+  Checkbox,
+  Group,
+  Modal,
+  PasswordInput,
+  Select,
+  Stack,
+  TagsInput,
+  Text,
+  TextInput,
+} from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 
@@ -155,6 +167,14 @@ export function ConnectDialog({
                 ))}
               </Stack>
             </Checkbox.Group>
+          )}
+          {preset !== undefined && choices.length === 0 && (
+            <TagsInput
+              label={t('providers.models')}
+              description={t('providers.modelsTyped')}
+              value={models}
+              onChange={setModels}
+            />
           )}
           {connect.error !== null && <ProblemNotice error={connect.error} />}
           <Group justify="flex-end">

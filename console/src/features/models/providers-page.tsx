@@ -5,7 +5,7 @@ import { ConnectDialog } from '#features/models/connect-dialog.tsx';
 import { EgressPanel } from '#features/models/egress-panel.tsx';
 import { ModelsPanel } from '#features/models/models-panel.tsx';
 import { type Owner, type Provider, routesOf } from '#features/models/owner.ts';
-import { lintel, refreshRoutes, useGet, useList } from '#lib/api.ts';
+import { codedError, lintel, refreshRoutes, useGet, useList } from '#lib/api.ts';
 import { Duration } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useFilters } from '#lib/navigation.tsx';
@@ -147,7 +147,7 @@ function ProviderPanel({ provider, owner }: { provider: Provider; owner: Owner }
               </Text>
             </Group>
           ) : (
-            <ProblemNotice error={new Error(result.error?.detail ?? '')} />
+            result.error && <ProblemNotice error={codedError(result.error)} />
           ))}
         <ModelsPanel provider={provider} owner={owner} found={result?.models ?? []} />
       </Stack>

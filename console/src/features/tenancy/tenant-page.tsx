@@ -1,6 +1,7 @@
 import type { Answer } from '@lintel/sdk';
 import { Button, Group, NumberInput, SimpleGrid, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
+import { ToolTrustPanel } from '#features/agents/tool-trust-panel.tsx';
 import { SubscriptionPanel } from '#features/billing/subscription-panel.tsx';
 import { TenantInvoices } from '#features/billing/tenant-invoices.tsx';
 import { LimitsPanel } from '#features/quota/limits-panel.tsx';
@@ -107,6 +108,7 @@ function TenantView({ tenant }: { tenant: Tenant }) {
         </Stack>
       </SimpleGrid>
       {can('platform-limits:read') && <LimitsPanel tenantId={tenant.id} currency={tenant.currency} />}
+      {can('platform-tools:update') && can('platform-audit-events:read') && <ToolTrustPanel tenantId={tenant.id} />}
       {can('platform-invoices:read') && <TenantInvoices tenantId={tenant.id} />}
       {can('platform-tenants:delete') && tenant.status !== 'deleted' && (
         <DeletePanel tenant={tenant} onDone={refresh} />
