@@ -101,7 +101,7 @@ export class AgentCalls {
     };
     const front = frontOf(call);
     let driven = await runs.runInForeground({ ...call, listener, front });
-    if ( driven.halted === 'unreachable')
+    if (driven.halted === 'deposed' || driven.halted === 'unreachable')
       driven = await followRun({ runs, bell }, driven, call.signal, { listener, streamed });
     const { run, steps, problem } = driven;
     // One that another engine has gets its row when it stands still: the log brings it (see callSubscriber).

@@ -1,7 +1,7 @@
 import type { Cause } from '#kernel/cause';
 import type { Doors } from '#kernel/database';
 import { UnknownOutcome } from '#kernel/database-faults';
-import { append } from '#kernel/log';
+import { wholeEvent } from '#kernel/log';
 import type { Logger } from '#kernel/logger';
 import { Problem, problems } from '#kernel/problem';
 import { claimRuns } from './claim-store.ts';
@@ -69,15 +69,17 @@ export class RunEngine {
     return this.#active.size;
   }
 
+  /** True once this process lets go of its runs so that others go on with them. */
+  get handingOver(): boolean {
+    return this.#handingOver;
+  }
+
   /** Writes a new run; undefined when the parent's step has one already. A running one is this engine's to drive. */
   async begin(run: Run, cause: Omit<Cause, 'actor' | 'onBehalfOf'> = {}, front?: Front): Promise<Run | undefined> {
     const { db, nodeId, clock } = this.#deps;
-    const write = db.forTenant(run.tenantId, async (tx) => {
-      if (!(await insertRun(tx, run, nodeId, front))) return false;
-      const event = runEvent(run, 'run.started', { status: run.status, parentId: run.parentId });
-      await append(tx, { ...event, ...cause }, clock.now());
-      return true;
-    });
+    const told = runEvent(run, 'run.started', { status: run.status, parentId: run.parentId });
+    const event = wholeEvent({ ...told, ...cause }, clock.now());
+    const write = db.forTenant(run.tenantId, (tx) => insertRun(tx, run, { nodeId, front, event }));
     const made = await write.catch(async (error: unknown) => {
       if (!(error instanceof UnknownOutcome)) throw error;
       const kept = await db.forTenant(run.tenantId, (tx) => readRun(tx, run.tenantId, run.id));

@@ -120,8 +120,9 @@ export class RunManager {
     return this.#outside(() => this.#cancel(tenantId, id, cause));
   }
 
-  /** Asks whoever holds a run to end it; nothing when nobody does. */
+  /** Asks whoever holds a run to end it, for its client has gone. Not when this process sends its clients away because it ends. */
   async askToEnd(tenantId: string, id: string): Promise<void> {
+    if (this.#deps.engine.handingOver) return;
     await this.#deps.db.forTenant(tenantId, (tx) => requestCancel(tx, tenantId, id));
     this.#deps.engine.cancel(id);
   }

@@ -216,6 +216,30 @@ test('agents asked in one step take turns: what one used counts for the next', a
   expect(given).toEqual([5_000 - 15, 5_000 - 30]);
 });
 
+test('whoever finds the first of several approvals finds the run waiting for it: it can be answered at once', async () => {
+  const found: unknown[] = [];
+  const b = house();
+  const a = house({
+    faults: async (point, { kind, runId }) => {
+      if (point !== 'after-commit' || kind !== 'approval') return;
+      const [first] = await b.module.approvals.pendingApprovals(tenantId, runId);
+      if (first === undefined) return;
+      const yes = { approved: true, note: undefined };
+      found.push(
+        await b.module.approvals.decideApproval(tenantId, first.id, yes, testCause).then(
+          ({ status }) => status,
+          (error: Error) => error.message,
+        ),
+      );
+    },
+  });
+  const { ask, tenantId } = await agentOf(a, { tools: [{ tool: 'lintel' }] });
+  const write = (path: string) => `call:lintel_write {"method":"POST","path":"${path}"}`;
+  const { run } = await a.module.runs.runInForeground(ask(`${write('/v1/a')}&${write('/v1/b')}`));
+  expect(found).toEqual(['approved', 'approved']);
+  expect((await takeOver(b, run)).status).toBe('finished');
+});
+
 /** A database that counts transactions and statements. */
 function counted(): { db: Database; count: { transactions: number; statements: number } } {
   const count = { transactions: 0, statements: 0 };
@@ -245,7 +269,13 @@ function counted(): { db: Database; count: { transactions: number; statements: n
 
 test('what a step costs: one statement in one transaction for an answer with the intents of its calls, and one for their outcomes', async () => {
   const { db, count } = counted();
-  const h = house({}, db);
+  let asked = 0;
+  const callApi = async () => {
+    // Each answer comes a little after the one before, all in one turn of the event loop.
+    for (let n = 50 * (++asked % 8); n > 0; n--) await null;
+    return { status: 200, body: {} };
+  };
+  const h = house({ callApi }, db);
   const { ask, tenantId } = await agentOf(h);
   const costOf = async (text: string) => {
     const before = { ...count };
@@ -265,7 +295,9 @@ test('what a step costs: one statement in one transaction for an answer with the
   expect(await more(sums(8).join('&'))).toEqual([2, 2]);
   expect(await more(sums(20).join('&'))).toEqual([4, 4]);
   expect(await more(sums(3).join(' then '))).toEqual([6, 6]);
-  expect((await deliver(t.db, h, tenantId)).filter(({ type }) => type === 'agents.run.finished')).toHaveLength(6);
+  const reads = Array.from({ length: 20 }, (_, i) => `call:lintel_read {"path":"/v1/x${i}"}`);
+  expect(await more(reads.join('&'))).toEqual([4, 4]);
+  expect((await deliver(t.db, h, tenantId)).filter(({ type }) => type === 'agents.run.finished')).toHaveLength(7);
 });
 
 test('one tenant’s thousand queued runs do not keep another’s one waiting', async () => {

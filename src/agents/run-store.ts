@@ -1,4 +1,5 @@
 import type { Tx } from '#kernel/database';
+import { appendSql, type Event, noteAppended } from '#kernel/log';
 import { jsonOrNull, toJson } from './json-text.ts';
 import type { Front, Run, RunStatus, Step } from './runs.ts';
 
@@ -16,16 +17,22 @@ export const lease = `clock_timestamp() + ${leaseMs} * interval '1 millisecond'`
 
 /**
  * Writes a new run; false when the parent's step has one already. A running one is held by `nodeId` from here on. `front`: what its
- * call's row will say of the front door.
+ * call's row will say of the front door. Its event is appended with it.
  */
-export async function insertRun(tx: Tx, run: Run, nodeId: string, front: Front | undefined): Promise<boolean> {
+export async function insertRun(
+  tx: Tx,
+  run: Run,
+  { nodeId, front, event }: { nodeId: string; front: Front | undefined; event: Event },
+): Promise<boolean> {
   const rows = await tx.prepared(
     'run-insert',
-    `INSERT INTO runs (tenant_id, id, fence, status, agent_id, agent_version, agent_name, input, mode, demo, principal, call_id,
+    `WITH made AS (INSERT INTO runs (tenant_id, id, fence, status, agent_id, agent_version, agent_name, input, mode, demo, principal, call_id,
        guardrails, foreground, parent_id, parent_seq, path, lease_node, lease_expires_at, available_at, created_at, call)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
        CASE WHEN $4 = 'running' THEN $18::uuid END, CASE WHEN $4 = 'running' THEN ${lease} END, clock_timestamp(), $19, $20)
-     ON CONFLICT (tenant_id, parent_id, parent_seq) DO NOTHING RETURNING id`,
+     ON CONFLICT (tenant_id, parent_id, parent_seq) DO NOTHING RETURNING id),
+     told AS (${appendSql('$21', 'EXISTS (SELECT FROM made)')})
+     SELECT id FROM made`,
     [
       run.tenantId,
       run.id,
@@ -47,8 +54,10 @@ export async function insertRun(tx: Tx, run: Run, nodeId: string, front: Front |
       nodeId,
       run.createdAt,
       jsonOrNull(front),
+      toJson([event]),
     ],
   );
+  if (rows.length === 1) noteAppended(tx, [event]);
   return rows.length === 1;
 }
 
