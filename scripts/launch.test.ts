@@ -57,13 +57,20 @@ if (args.includes('--slow')) {
 try {
   const lock = acquireRunLock(args[args.indexOf('--data-dir') + 1] ?? '');
   lock.publish('http://127.0.0.1:8080');
-  onStopAsked('program', async (reason) => {
-    console.log('draining:', reason);
-    await sleep(300);
-    lock.release();
-    console.log('drained');
-    process.exit(0);
-  });
+  onStopAsked(
+    'program',
+    async (reason) => {
+      console.log('draining:', reason);
+      await sleep(args.includes('--patient') ? 60_000 : 300);
+      lock.release();
+      console.log('drained');
+      process.exit(0);
+    },
+    () => {
+      console.log('hurried');
+      process.exit(0);
+    },
+  );
   setInterval(() => {}, 1000);
   console.log('serving', process.pid, process.ppid, process.version, ...args);
 } catch (error) {
@@ -332,6 +339,18 @@ describe('once installed', () => {
       await until(/^drained/m);
       await Promise.all([untilGone(server), exit]);
       expect(output().match(/draining/g)).toHaveLength(1);
+    });
+
+    test.each(['SIGTERM to the launcher', 'Ctrl-C'])('a second %s ends a server that still drains', async (way) => {
+      const { pid, launcher, server, until, exit } = await serve(root, { script, args: ['--patient'] });
+      const stop = () =>
+        process.kill(...(way === 'Ctrl-C' ? ([-pid, 'SIGINT'] as const) : ([launcher, 'SIGTERM'] as const)));
+      stop();
+      await until(/^draining/m);
+      await sleep(600);
+      stop();
+      await until(/^hurried/m);
+      await Promise.all([untilGone(server), exit]);
     });
 
     test('SIGKILL of npm alone leaves the server running, and the next start says so', async () => {

@@ -146,10 +146,14 @@ async function readStream(response: Response, onText: (delta: string) => void): 
   return { text, finishReason, quantities };
 }
 
-/** Only whole numbers count: what comes from outside goes on a bill. */
+/** Above this an answer's count of tokens is taken for none: sums of many stay whole numbers. */
+const mostTokens = 1_000_000_000;
+
+/** Only whole numbers of a possible size count: what comes from outside goes on a bill. */
 function tokensOf(input: unknown, output: unknown): Quantities {
+  const told = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= mostTokens;
   const quantities: Record<string, number> = {};
-  if (Number.isSafeInteger(input) && (input as number) >= 0) quantities['input_tokens'] = input as number;
-  if (Number.isSafeInteger(output) && (output as number) >= 0) quantities['output_tokens'] = output as number;
+  if (told(input)) quantities['input_tokens'] = input as number;
+  if (told(output)) quantities['output_tokens'] = output as number;
   return quantities;
 }

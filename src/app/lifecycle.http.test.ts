@@ -2,7 +2,9 @@ import { connect } from 'node:net';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 
-import { startTestApp } from '#test/app';
+import { createApp, readAppConfig } from '#app';
+import { createLogger } from '#kernel/logger';
+import { startTestApp, testRootKey } from '#test/app';
 import { testDatabase } from '#test/database';
 import { DOUBLE_KEY, startOpenAiDouble } from '#test/openai-double';
 
@@ -66,6 +68,27 @@ test('the end waits for calls, refuses new ones, and is not held up by those who
     await double.close();
   }
 }, 60_000);
+
+test('a process that serves nobody compiles no routes, from its start to its end', async () => {
+  const database = await testDatabase();
+  const app = await createApp({
+    role: 'setup',
+    config: readAppConfig({}),
+    connector: database.connector,
+    rootKey: testRootKey,
+    log: createLogger('silent'),
+    baseUrl: 'http://127.0.0.1',
+  });
+  let ready = false;
+  app.server.addHook('onReady', (done) => {
+    ready = true;
+    done();
+  });
+  await app.start();
+  await app.close();
+  expect(ready).toBe(false);
+  await database.close();
+});
 
 /** A house of one tenant with models of the double and an agent that may ask the house's own API. */
 async function openHouse(models: readonly string[], env: Record<string, string> = {}) {

@@ -43,7 +43,8 @@ export function binaryArray<T extends ArrayType>(
   for (let index = 0; index < count; index++) {
     const value = element(index);
     values[index] = value;
-    if (value === null) nulls++;
+    // A member that an older spool does not have is refused by its column, not by the sender.
+    if (value === null || value === undefined) nulls++;
     else bytes += fixed ?? Buffer.byteLength(value as string);
   }
   const buffer = Buffer.allocUnsafe(header + count * 4 + bytes);
@@ -51,7 +52,7 @@ export function binaryArray<T extends ArrayType>(
   // One dimension, whether NULLs are in it, the element type, its length, its lower bound.
   for (const word of [1, nulls > 0 ? 1 : 0, oids[type], count, 1]) at = buffer.writeInt32BE(word, at);
   for (const value of values) {
-    if (value === null) {
+    if (value === null || value === undefined) {
       at = buffer.writeInt32BE(-1, at);
       continue;
     }
@@ -65,7 +66,10 @@ export function binaryArray<T extends ArrayType>(
 /** Each writes a value and returns its bytes. */
 const write: { [T in ArrayType]: (buffer: Buffer, at: number, value: ArrayValues[T]) => number } = {
   boolean: (buffer, at, value) => buffer.writeUInt8(value ? 1 : 0, at) - at,
-  integer: (buffer, at, value) => buffer.writeInt32BE(value, at) - at,
+  integer: (buffer, at, value) => {
+    if (!Number.isInteger(value)) throw new RangeError(`${value} is no integer`);
+    return buffer.writeInt32BE(value, at) - at;
+  },
   bigint: (buffer, at, value) =>
     typeof value === 'bigint' ? buffer.writeBigInt64BE(value, at) - at : writeWide(buffer, at, value),
   // The far ends of the calendar are beyond what a number holds in microseconds.

@@ -16,7 +16,7 @@ export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && (retryable.has(code) || networkFaults.has(code))) return true;
-  return /Connection terminated|terminated unexpectedly|not queryable|timeout exceeded when trying to connect|no writable/.test(
+  return /Connection terminated|terminated unexpectedly|not queryable|timeout exceeded when trying to connect|^timeout expired$|no writable/.test(
     error.message,
   );
 }

@@ -3,8 +3,7 @@ import pg from 'pg';
 
 import type { Connector } from '#kernel/database-connector';
 import { isAway, isTransient, UnknownOutcome } from '#kernel/database-faults';
-import { toRow } from '#kernel/database-rows';
-import { requireUuid } from '#kernel/ids';
+import { serviceDoor, tenantDoor, transactionOf } from '#kernel/database-transaction';
 import { currentJoint, runJoint } from '#kernel/joint';
 import { appendedIn, type Event } from '#kernel/log';
 import { Problem, problems } from '#kernel/problem';
@@ -25,10 +24,13 @@ export type Tx = {
   /** A named prepared statement for hot paths: parsed once per connection. */
   prepared<Row = Record<string, unknown>>(name: string, text: string, values: readonly unknown[]): Promise<Row[]>;
   /** The same for a statement that only changes rows: how many. */
-  executePrepared(name: string, text: string, values: readonly unknown[]): Promise<number>;
+  run(statement: Statement): Promise<number>;
   /** Goes on as a service in the same transaction: for a row that lives beside the tenant's (a directory entry). */
   asService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
 };
+
+/** A named prepared statement with its parameters, ready to be sent. */
+export type Statement = { readonly name: string; readonly text: string; readonly values: readonly unknown[] };
 
 /** Database roles that a service door opens; each is granted named tables only (migrations). */
 export const services = [
@@ -53,7 +55,7 @@ export type Doors = {
   /** The named tables of one service. */
   forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** The same door for statements that need not wait for each other's answers. */
-  inOneTrip<T>(service: Service, send: (tx: Tx) => Promise<T>): Promise<T>;
+  inOneTrip(service: Service, statements: readonly Statement[]): Promise<void>;
 };
 
 /** How long the end waits for transactions that don't end, milliseconds. */
@@ -108,23 +110,38 @@ export class Database implements Doors {
   async together<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
     const door = tenantDoor(tenantId);
     let begun = false;
-    return this.#transaction(
-      door,
-      (tx, client) => {
-        begun = true;
-        return runJoint(tx, client, door, work);
-      },
-      'stepwise',
+    const whole: Work<T> = (tx, client) => {
+      begun = true;
+      return runJoint(tx, client, door, work);
+    };
+    return this.#withRetries(
+      () => this.#attempt(door, whole, true),
       () => !begun,
     );
   }
 
   /**
-   * A transaction that costs one trip to the server: `send` hands over all statements at once, without waiting for an answer, and
-   * COMMIT leaves behind them. A statement that fails undoes all. Whatever cuts the connection leaves an {@link UnknownOutcome}.
+   * A transaction that costs one trip to the server: all statements leave at once with COMMIT behind them, and one that fails undoes
+   * all. They come whole, with their parameters, so that none can be refused here when the others are on their way. Whatever cuts the
+   * connection leaves an {@link UnknownOutcome}.
    */
-  inOneTrip<T>(service: Service, send: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(serviceDoor(service), send, 'single');
+  inOneTrip(service: Service, statements: readonly Statement[]): Promise<void> {
+    return this.#withRetries(async () => {
+      await this.#connected(async (client) => {
+        const all = corked(client, () =>
+          [
+            `BEGIN; ${serviceDoor(service)}`,
+            ...statements.map((each) => ({ ...each, values: [...each.values] })),
+            'COMMIT',
+          ].map((query) => client.query(query)),
+        );
+        const answers = await Promise.allSettled(all);
+        const end = answers.at(-1) as PromiseSettledResult<pg.QueryResult>;
+        if (end.status === 'rejected' && isAway(end.reason)) throw new UnknownOutcome(end.reason);
+        for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+        this.#reached();
+      });
+    });
   }
 
   /** Runs after a commit of this process that appended events, before its caller goes on: a node sees its own writes. */
@@ -142,15 +159,14 @@ export class Database implements Doors {
     return joint === undefined ? this.#transaction(door, work) : joint.join(door, work);
   }
 
-  async #transaction<T>(
-    prepare: string,
-    work: Work<T>,
-    trip: Trip = 'eager',
-    mayRepeat: () => boolean = () => true,
-  ): Promise<T> {
+  #transaction<T>(prepare: string, work: Work<T>): Promise<T> {
+    return this.#withRetries(() => this.#attempt(prepare, work, false));
+  }
+
+  async #withRetries<T>(run: () => Promise<T>, mayRepeat: () => boolean = () => true): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#attempt(prepare, work, trip);
+        return await run();
       } catch (error) {
         if (isAway(error)) this.#reachable = false;
         if (!isTransient(error) || attempt === 3 || !mayRepeat()) {
@@ -167,59 +183,60 @@ export class Database implements Doors {
     }
   }
 
-  async #attempt<T>(prepare: string, work: Work<T>, trip: Trip): Promise<T> {
+  /** `stepwise`: the work begins when BEGIN is answered; else its first statements leave with BEGIN. */
+  #attempt<T>(prepare: string, work: Work<T>, stepwise: boolean): Promise<T> {
+    return this.#connected(async (client) => {
+      // Where BEGIN fails so does all that was sent behind it: the transaction is spoilt, or the connection is gone.
+      const begun = client.query(`BEGIN; ${prepare}`);
+      begun.catch(() => undefined);
+      if (stepwise) await begun;
+      const tx = transactionOf(client, prepare);
+      const result = await after(begun, work(tx, client));
+      let end: pg.QueryResult;
+      try {
+        end = await client.query('COMMIT');
+      } catch (error) {
+        throw isAway(error) ? new UnknownOutcome(error) : error;
+      }
+      // The server's word for a COMMIT of a transaction in which something failed.
+      if (end.command !== 'COMMIT')
+        throw new Error('A statement failed whose error was not passed on: nothing is committed.');
+      this.#reached();
+      return { result, events: appendedIn(tx) };
+    }).then(async ({ result, events }) => {
+      if (events.length > 0) await Promise.all(this.#onCommit.map((listener) => listener(events)));
+      return result;
+    });
+  }
+
+  /** Runs work on a connection of the pool, which is given back clean or, where it broke, not at all. */
+  async #connected<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     const onError = (error: Error) => {
       broken = error;
     };
     client.on('error', onError);
-    let committing = false;
-    let events: readonly Event[] = [];
-    const tx = transactionOf(client, prepare);
-    const commit = async () => {
-      committing = true;
-      return (await client.query('COMMIT')).command;
-    };
     try {
-      // Where BEGIN fails so does all that was sent behind it: the transaction is spoilt, or the connection is gone.
-      const begun = client.query(`BEGIN; ${prepare}`);
-      begun.catch(() => undefined);
-      if (trip === 'stepwise') await begun;
-      const [result, end] =
-        trip === 'single'
-          ? await corked(client, () => Promise.allSettled([work(tx, client), commit()])).then(bothOf)
-          : [await after(begun, work(tx, client)), await commit()];
-      // The server's word for a COMMIT of a transaction in which something failed.
-      if (end !== 'COMMIT') throw new Error('A statement failed whose error was not passed on: nothing is committed.');
-      this.#reachable = true;
-      this.#lastAnswerAt = performance.now();
-      events = appendedIn(tx);
-      return result;
+      return await work(client);
     } catch (error) {
-      if (committing && isAway(error)) {
-        broken = error as Error;
-        throw new UnknownOutcome(error);
-      }
-      if (isAway(error)) broken = error as Error;
+      if (error instanceof UnknownOutcome || isAway(error)) broken = error as Error;
       else await client.query('ROLLBACK').catch(onError);
       throw error;
     } finally {
       client.off('error', onError);
       client.release(broken);
-      if (events.length > 0) await Promise.all(this.#onCommit.map((listener) => listener(events)));
     }
+  }
+
+  #reached(): void {
+    this.#reachable = true;
+    this.#lastAnswerAt = performance.now();
   }
 }
 
 /** What a transaction does. */
 type Work<T> = (tx: Tx, client: pg.PoolClient) => Promise<T>;
-
-/**
- * How a transaction travels: `stepwise` BEGIN is answered before the work begins, `eager` the first statements leave with BEGIN,
- * `single` everything leaves at once, COMMIT included.
- */
-type Trip = 'stepwise' | 'eager' | 'single';
 
 /** The work's result; where BEGIN failed that error, which is the cause of the work's. */
 async function after<T>(begun: Promise<unknown>, work: Promise<T>): Promise<T> {
@@ -227,13 +244,6 @@ async function after<T>(begun: Promise<unknown>, work: Promise<T>): Promise<T> {
   if (first.status === 'rejected') throw first.reason;
   if (second.status === 'rejected') throw second.reason;
   return second.value;
-}
-
-/** Of work and COMMIT: whether the end is known decides first, then what the work says. */
-function bothOf<A, B>([work, commit]: [PromiseSettledResult<A>, PromiseSettledResult<B>]): [A, B] {
-  if (commit.status === 'rejected') throw commit.reason;
-  if (work.status === 'rejected') throw work.reason;
-  return [work.value, commit.value];
 }
 
 /** What `send` writes at once leaves in one piece. */
@@ -245,49 +255,4 @@ function corked<T>(client: pg.PoolClient, send: () => T): T {
   } finally {
     stream.uncork();
   }
-}
-
-function tenantDoor(tenantId: string): string {
-  return `SET LOCAL ROLE lintel_app; SET LOCAL app.tenant_id = '${requireUuid(tenantId)}'`;
-}
-
-function serviceDoor(service: Service): string {
-  return `SET LOCAL ROLE lintel_${service}`;
-}
-
-function transactionOf(client: pg.PoolClient, door: string): Tx {
-  const rows = async <Row>(query: pg.QueryConfig): Promise<Row[]> => {
-    const result = await client.query(query);
-    return result.rows.map(toRow) as Row[];
-  };
-  const tx: Tx = {
-    query: <Row>(text: string, values: readonly unknown[] = []) => rows<Row>({ text, values: [...values] }),
-    maybe: async <Row>(text: string, values: readonly unknown[] = []) =>
-      (await rows<Row>({ text, values: [...values] }))[0],
-    one: async <Row>(text: string, values: readonly unknown[] = []) => {
-      const [row] = await rows<Row>({ text, values: [...values] });
-      if (row === undefined) throw new Error('A row was expected and none came.');
-      return row;
-    },
-    execute: async (text, values = []) => (await client.query({ text, values: [...values] })).rowCount ?? 0,
-    prepared: <Row>(name: string, text: string, values: readonly unknown[]) =>
-      rows<Row>({ name, text, values: [...values] }),
-    executePrepared: async (name, text, values) =>
-      (await client.query({ name, text, values: [...values] })).rowCount ?? 0,
-    asService: async (service, work) => {
-      const before = (await client.query("SELECT current_setting('role') AS role")).rows[0].role as string;
-      await client.query(serviceDoor(service));
-      const back = () => client.query(/^lintel_[a-z_]+$/.test(before) ? `SET LOCAL ROLE ${before}` : door);
-      try {
-        const result = await work(tx);
-        await back();
-        return result;
-      } catch (error) {
-        // Refused where the transaction is spoilt; then its end undoes the role.
-        await back().catch(() => undefined);
-        throw error;
-      }
-    },
-  };
-  return tx;
 }

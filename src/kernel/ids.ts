@@ -99,7 +99,7 @@ export function formatId(kind: IdKind, uuid: string): string {
     const code = uuid.charCodeAt(i);
     if (code === 45 && (i === 8 || i === 13 || i === 18 || i === 23)) continue;
     const digit = code >= 48 && code <= 57 ? code - 48 : code >= 97 && code <= 102 ? code - 87 : undefined;
-    if (digit === undefined) break;
+    if (digit === undefined) throw new TypeError('not a UUID');
     digits++;
     held = (held << 4) | digit;
     bits += 4;

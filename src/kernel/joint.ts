@@ -86,7 +86,7 @@ class Joint {
       one: through(tx.one) as Tx['one'],
       execute: through(tx.execute),
       prepared: through(tx.prepared) as Tx['prepared'],
-      executePrepared: through(tx.executePrepared),
+      run: through(tx.run),
       asService: through(tx.asService) as Tx['asService'],
     };
   }

@@ -118,23 +118,32 @@ export class CallRecorder {
       await this.#patiently(batch.map(({ item }) => item));
       for (const { resolve } of batch) resolve();
     } catch (error) {
-      if (isDataFault(error)) return this.#apart(batch, error);
-      this.#log.warn({ err: error }, 'calls cannot be committed');
-      this.#committer.nextEpoch();
-      if (this.#spool === undefined) return this.#insist(batch, error);
-      this.#away = true;
-      await this.#keep(batch).finally(() => this.#beginTaking());
+      return isDataFault(error) ? this.#apart(batch, error) : this.#unheard(batch, error);
     }
+  }
+
+  /** Whether a commit took effect is not known, or the database is away: keeps the batch, or insists where nothing can be kept. */
+  async #unheard(batch: readonly Waiting<Recorded>[], error: unknown): Promise<void> {
+    this.#log.warn({ err: error }, 'calls cannot be committed');
+    this.#committer.nextEpoch();
+    if (this.#spool === undefined) return this.#insist(batch, error);
+    this.#away = true;
+    await this.#keep(batch).finally(() => this.#beginTaking());
   }
 
   /** One bad entry must not take the others with it: halves, down to the one. */
   async #apart(batch: readonly Waiting<Recorded>[], error: unknown): Promise<void> {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
-      await this.#patiently([cleanText(only.item)]).then(only.resolve, (again: unknown) => {
+      const clean = { ...only, item: cleanText(only.item) };
+      try {
+        await this.#patiently([clean.item]);
+        only.resolve();
+      } catch (again) {
+        if (!isDataFault(again)) return this.#unheard([clean], again);
         this.#log.error({ err: again, first: error, id: entryId(only.item) }, 'an entry cannot be recorded');
         only.reject(again);
-      });
+      }
       return;
     }
     const middle = batch.length >> 1;
@@ -144,20 +153,17 @@ export class CallRecorder {
 
   /** Without a spool: tries again for a moment; whether the first attempt took effect does not matter. */
   async #insist(batch: readonly Waiting<Recorded>[], first: unknown): Promise<void> {
+    const entries = batch.map(({ item }) => item);
     const end = performance.now() + this.#config.patienceMs;
     let last = first;
     while (first instanceof UnknownOutcome && performance.now() < end) {
       try {
-        await this.#inTurn(() =>
-          this.#committer.commit(
-            batch.map(({ item }) => item),
-            this.#late(),
-          ),
-        );
+        await this.#inTurn(() => this.#committer.commit(entries, this.#late()));
         for (const { resolve } of batch) resolve();
         return;
       } catch (error) {
         last = error;
+        this.#committer.nextEpoch();
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }

@@ -8,10 +8,10 @@ import {
   insertMissing,
   insertNew,
   type Numbering,
+  noteNumbering,
   tendPartitions,
   type WrittenCall,
   type WrittenUsage,
-  writeNumbering,
 } from './write-rows.ts';
 
 /** An entry as it is committed; `requests` is how many requests its call stands for. */
@@ -57,51 +57,53 @@ export class EntryCommitter {
       for (const { id } of [entry.call, ...entry.usage].filter((row) => row !== null))
         await this.#tendMonthOf(idTime(id));
     }
-    const { writer, epoch } = this.#numbering;
-    const numbered = await (late === undefined ? this.#writeNew(entries) : this.#writeMissing(entries, late));
+    const before = this.#numbering;
+    const numbered = await (late === undefined
+      ? this.#writeNew(entries, before)
+      : this.#writeMissing(entries, before, late));
     // A batch that was given up meanwhile must not move the numbers of its successor.
-    if (writer === this.#numbering.writer && epoch === this.#numbering.epoch) this.#numbering = numbered;
+    if (before.writer === this.#numbering.writer && before.epoch === this.#numbering.epoch) this.#numbering = numbered;
   }
 
   /** Writes entries as if all were new, in one trip; where one was there the unique key undoes it all and they go the longer way. */
-  async #writeNew(entries: readonly Recorded[]): Promise<Numbering> {
+  async #writeNew(entries: readonly Recorded[], before: Numbering): Promise<Numbering> {
     const { calls, usage, now } = this.#rowsOf(entries);
-    const before = this.#numbering;
     const numbered = { ...before, calls: before.calls + calls.length, usage: before.usage + usage.length };
     const charges = chargesOf(entries, null);
+    const statements = [
+      ...(calls.length === 0 ? [] : [insertNew('calls', calls, before)]),
+      ...(usage.length === 0 ? [] : [insertNew('usage', usage, before)]),
+      ...(charges.length === 0 ? [] : [this.#charges.charge(charges)]),
+      noteNumbering(numbered, now),
+    ];
+    killPoint('call-before-commit');
     try {
-      await this.#db.inOneTrip('usage_writer', (tx) => {
-        const sent = Promise.all([
-          insertNew(tx, 'calls', calls, before),
-          insertNew(tx, 'usage', usage, before),
-          charges.length === 0 ? undefined : this.#charges.chargeCommitted(tx, charges),
-          writeNumbering(tx, numbered, now),
-        ]);
-        killPoint('call-before-commit');
-        return sent;
-      });
+      await this.#db.inOneTrip('usage_writer', statements);
       return numbered;
     } catch (error) {
       if ((error as { code?: unknown }).code !== uniqueViolation) throw error;
-      return this.#writeMissing(entries, undefined);
+      return this.#writeMissing(entries, before, undefined);
     }
   }
 
   /** Writes the entries that are not there. `late`: see {@link EntryCommitter.commit}. */
-  #writeMissing(entries: readonly Recorded[], late: { before: Temporal.Instant } | undefined): Promise<Numbering> {
+  #writeMissing(
+    entries: readonly Recorded[],
+    before: Numbering,
+    late: { before: Temporal.Instant } | undefined,
+  ): Promise<Numbering> {
     return this.#db.forService('usage_writer', async (tx) => {
       const marked = late === undefined ? entries : await this.#markLate(tx, entries, late.before);
       const { calls, usage, now } = this.#rowsOf(marked);
-      const before = this.#numbering;
       const newCalls = await insertMissing(tx, 'calls', calls, before);
       const newUsage = await insertMissing(tx, 'usage', usage, before);
       const charges = chargesOf(marked, { calls: newCalls, usage: newUsage });
-      if (charges.length > 0) await this.#charges.chargeCommitted(tx, charges);
+      if (charges.length > 0) await tx.run(this.#charges.charge(charges));
       // Numbers that were not taken are holes below the head, which readers pass over.
       const numbered = { ...before, calls: before.calls + calls.length, usage: before.usage + usage.length };
-      if (newCalls.size + newUsage.size > 0) await writeNumbering(tx, numbered, now);
+      if (newCalls.size + newUsage.size > 0) await tx.run(noteNumbering(numbered, now));
       killPoint('call-before-commit');
-      return numbered;
+      return newCalls.size + newUsage.size > 0 ? numbered : before;
     });
   }
 

@@ -457,3 +457,28 @@ function idAt(time: string): string {
   const ms = Date.parse(time).toString(16).padStart(12, '0');
   return `${ms.slice(0, 8)}-${ms.slice(8)}${newId().slice(13)}`;
 }
+
+describe('an entry that no column takes', () => {
+  test.each([
+    ['tokens that are no whole number', { quantities: { input_tokens: 1.5, output_tokens: 0 } }],
+    ['more tokens than a number holds', { quantities: { input_tokens: 1e300, output_tokens: 0 } }],
+    ['a key id that is none', { keyId: 'nobody' }],
+    ['no time of its end', { endedAt: 'never' }],
+    ['a NUL in a name the database reads', { model: 'a\u0000b'.repeat(2), keyId: 'x' }],
+  ])('%s: the others are written and charged once, it alone is refused and charges nothing', async (_, fault) => {
+    const node = await start(t.url);
+    const tenantId = newId();
+    await tokenLimit(node, tenantId, 1_000);
+    const settled = await Promise.allSettled(
+      Array.from({ length: 20 }, async (_, index) => {
+        const reservation = await node.quota.reserve({ tenantId }, tokens(20));
+        const record = { ...callRecord(tenantId), ...(index === 7 ? fault : {}) };
+        await node.metering.record({ call: record, usage: [usageOf(record)], charges: reservation.settle(tokens(10)) });
+        return record.id;
+      }),
+    );
+    expect(settled.map(({ status }) => status === 'fulfilled')).toEqual(Array.from({ length: 20 }, (_, n) => n !== 7));
+    const written = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])).sort();
+    expect(await standing(tenantId)).toMatchObject({ calls: written, usage: written, used: 190 });
+  });
+});

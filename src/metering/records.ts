@@ -1,4 +1,4 @@
-import type { Tx } from '#kernel/database';
+import type { Statement, Tx } from '#kernel/database';
 import type { TraceStep } from '#kernel/http';
 
 /** A settled amount on a lease, applied in the transaction that commits the row it belongs to. `leaseId` is the lease's own text. */
@@ -72,8 +72,8 @@ export type Entry = { call: CallRecord | null; usage: readonly UsageEvent[]; cha
 
 /** Where charges go: the quota module, seen from below. */
 export type ChargeSink = {
-  /** Adds the amounts to their leases inside the commit's transaction (service `usage_writer`). */
-  chargeCommitted(tx: Tx, charges: readonly Charge[]): Promise<void>;
+  /** Adds the amounts to their leases, in the commit's transaction (service `usage_writer`). Throws for what is no lease or amount. */
+  charge(charges: readonly Charge[]): Statement;
   /** Those of the leases that blocked nothing any more: what is charged to them now comes late. */
   leasesGone(tx: Tx, leaseIds: readonly string[]): Promise<ReadonlySet<string>>;
 };

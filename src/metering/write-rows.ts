@@ -1,5 +1,5 @@
 import { type ArrayType, type ArrayValues, binaryArray } from '#kernel/binary-arrays';
-import type { Tx } from '#kernel/database';
+import type { Statement, Tx } from '#kernel/database';
 import { idTime } from '#kernel/ids';
 
 import type { CallRecord, UsageEvent } from './records.ts';
@@ -114,10 +114,9 @@ const tables = {
 /** Rows of one table, ready to be sent; the text of a statement and its numbering come with them. */
 type Rows = { calls: readonly WrittenCall[]; usage: readonly WrittenUsage[] };
 
-/** Inserts rows that are all new; SQLSTATE 23505 (unique_violation) when one is there. */
-export async function insertNew<T extends keyof Rows>(tx: Tx, table: T, rows: Rows[T], from: Numbering): Promise<void> {
-  if (rows.length === 0) return;
-  await tx.executePrepared(`metering-${table}-first`, tables[table].first, parameters(table, rows, from));
+/** Inserts rows that are all new; SQLSTATE 23505 (unique_violation) when one is there. RangeError or TypeError for a row no column takes. */
+export function insertNew<T extends keyof Rows>(table: T, rows: Rows[T], from: Numbering): Statement {
+  return { name: `metering-${table}-first`, text: tables[table].first, values: parameters(table, rows, from) };
 }
 
 /** Inserts rows of which some may be there, which are left out. Returns the ids of those that were written. */
@@ -144,13 +143,13 @@ function parameters<T extends keyof Rows>(table: T, rows: Rows[T], from: Numberi
 }
 
 /** Says how far a writer has numbered, in the transaction that wrote the rows. */
-export async function writeNumbering(tx: Tx, numbering: Numbering, now: string): Promise<void> {
-  await tx.executePrepared(
-    'metering-numbering',
-    `INSERT INTO metering_writers (writer, epoch, calls, usage, seen_at) VALUES ($1, $2, $3, $4, $5)
+export function noteNumbering({ writer, epoch, calls, usage }: Numbering, now: string): Statement {
+  return {
+    name: 'metering-numbering',
+    text: `INSERT INTO metering_writers (writer, epoch, calls, usage, seen_at) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (writer, epoch) DO UPDATE SET calls = excluded.calls, usage = excluded.usage, seen_at = excluded.seen_at`,
-    [numbering.writer, numbering.epoch, numbering.calls, numbering.usage, now],
-  );
+    values: [writer, epoch, calls, usage, now],
+  };
 }
 
 /** Makes the month partitions that hold a day (`2026-11-22`). */

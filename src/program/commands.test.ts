@@ -57,6 +57,14 @@ test('doctor says which calls wait on disk, and what became of lines that could 
   lock.release();
 }, 60_000);
 
+test('what a command has compiled is kept: the next one finds its modules stripped of types and compiled', async () => {
+  await run(['modules']);
+  const { code, said } = await run(['modules'], { NODE_DEBUG_NATIVE: 'COMPILE_CACHE' });
+  expect(code).toBe(0);
+  for (const kind of ['StrippedTypeScript', 'ESM'])
+    expect(said).toMatch(new RegExp(`reading cache from \\S+ for ${kind} \\S+/src/app\\.ts\\.\\.\\..* success`));
+}, 60_000);
+
 test('reset asks for --yes, wants a data folder that nobody runs on, and deletes only what is Lintel’s', async () => {
   const dataDir = join(folder, 'mixed');
   await mkdir(join(dataDir, 'spool', 'front-1'), { recursive: true });

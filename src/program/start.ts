@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 import { migrationFolders, readAppConfig } from '#app';
@@ -91,6 +92,8 @@ export async function start(args: readonly string[]): Promise<void> {
     const settling = inBackground(
       settleIn({ premises, config, options, baseUrl: config.LINTEL_PUBLIC_URL ?? baseUrl, log: quiet }),
     );
+    // What this process has compiled is there for its children, at the first start too.
+    flushCompileCache();
     const launch = () =>
       startChildren({ supervisor, premises, options, port, baseUrl, firstRun: settling, consoleDir, drainMs });
     // Where somebody has settled in, nothing is made that processes must find when they begin.

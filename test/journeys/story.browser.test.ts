@@ -22,7 +22,7 @@ const bin = new URL('../../node_modules/.bin/', import.meta.url).pathname;
 // Three chunks, a fifth of a second apart: an answer that can be seen to grow.
 const slowModel = 'double-gap-200-chunks-3';
 // What a step hands to the next: links and ids as the screens showed them.
-const seen = { tenant: '', invitation: '', key: '', agent: '', run: '', call: '' };
+const seen = { tenant: '', invitation: '', key: '', agent: '', run: '', call: '', refused: '' };
 
 /** A window without animations: a screen is what it is at once, and no screenshot catches it half-way. */
 const look = (more: object = {}) =>
@@ -265,21 +265,21 @@ describe('the story', () => {
     await dialog(page).waitFor({ state: 'detached' });
     await page.getByText('Its hints are not believed').waitFor();
     await page.getByText('With secrets').waitFor();
-    const console = await watchedPage(operator, program.url);
-    await console.page.goto(`${program.url}/operator/tenants/${seen.tenant}`);
-    const trust = console.page.getByRole('switch', { name: 'Trust everything' });
+    const platform = await watchedPage(operator, program.url);
+    await platform.page.goto(`${program.url}/operator/tenants/${seen.tenant}`);
+    const trust = platform.page.getByRole('switch', { name: 'Trust everything' });
     await trust.waitFor();
     expect(await trust.isChecked()).toBe(false);
     // The box itself is covered by what is drawn for it.
     await trust.locator('xpath=..').click();
     await expect.poll(() => trust.isChecked(), { timeout: 45_000 }).toBe(true);
     await trust.scrollIntoViewIfNeeded();
-    await check(console.page, 'story-19-trust');
+    await check(platform.page, 'story-19-trust');
     await page.reload();
     await page.getByText('Its hints are believed').waitFor();
     await check(page, 'story-20-tools');
-    expect([...faults, ...console.faults]).toEqual([]);
-    await console.page.close();
+    expect([...faults, ...platform.faults]).toEqual([]);
+    await platform.page.close();
     await page.close();
   });
 
@@ -389,14 +389,17 @@ describe('the story', () => {
         .chat.completions.create({ model: 'double/double', messages: [{ role: 'user', content: 'say:hello' }] })
         .then(
           () => 'answered',
-          (error: unknown) => String((error as { type?: string }).type),
+          ({ status, headers }: { status: number; headers: Headers }) => {
+            seen.refused = headers.get('x-request-id') as string;
+            return `refused: ${status}`;
+          },
         );
     expect(await ask()).toBe('answered');
     await button(page, 'Suspend').click();
     await button(dialog(page), 'Suspend').click();
     await page.getByText('Suspended', { exact: true }).waitFor();
     await check(page, 'story-31-suspended');
-    await expect.poll(ask, { timeout: 45_000 }).not.toBe('answered');
+    await expect.poll(ask, { timeout: 45_000 }).toBe('refused: 403');
     await button(page, 'Reactivate').click();
     await button(dialog(page), 'Reactivate').click();
     await page.getByText('Active', { exact: true }).waitFor();
@@ -417,6 +420,7 @@ const operatorScreens = () => [
   '/operator',
   '/operator/calls',
   `/operator/calls?call=${seen.call}`,
+  `/operator/calls?status=refused&call=${seen.refused}`,
   '/operator/audit',
   '/operator/nodes',
   '/operator/tenants',
@@ -448,6 +452,26 @@ const tenantScreens = () => [
   '/app/settings',
 ];
 
+/** Screens that the story has shown in English and light colours already, and looked through with axe. */
+const inStory = () =>
+  new Set([
+    '/operator',
+    `/operator/calls?call=${seen.call}`,
+    '/operator/tenants?onboard=yes',
+    `/operator/tenants/${seen.tenant}`,
+    '/operator/providers',
+    '/app',
+    '/app/agents/new',
+    `/app/agents/${seen.agent}`,
+    '/app/tools',
+    '/app/tools?add=yes',
+    '/app/keys/new',
+    `/app/calls?call=${seen.call}`,
+    `/app/runs/${seen.run}`,
+    '/app/approvals?status=approved',
+    '/app/invoices',
+  ]);
+
 describe.each([
   { name: 'en-light', locale: 'en-US', colorScheme: 'light' as const, width: 1360 },
   { name: 'zh-dark', locale: 'zh-CN', colorScheme: 'dark' as const, width: 1360 },
@@ -466,12 +490,17 @@ describe.each([
       storageState: { cookies: state.cookies, origins: [] },
     });
     const { page, faults } = await watchedPage(context, program.url);
-    for (const path of screens()) {
+    for (const path of screens().filter((each) => name !== 'en-light' || !inStory().has(each))) {
       await page.goto(`${program.url}${path}`);
-      const named = path.replace(/_[0-9a-z]{26}/, '').replaceAll(/[/?=]/g, '-');
+      const named = path.replace(/_[0-9a-z]{26}/, '').replaceAll(/[/?=&]/g, '-');
       await check(page, `${name}${named}`);
       const overflow = (await page.evaluate('document.documentElement.scrollWidth - window.innerWidth')) as number;
       expect(overflow, `${name} ${path} is wider than the window`).toBeLessThanOrEqual(1);
+      // A refusal in the reader's language, with the server's own words under it.
+      if (path.includes('status=refused') && locale === 'zh-CN') {
+        await dialog(page).getByText('租户已暂停。').first().waitFor();
+        await dialog(page).getByText('The tenant is suspended', { exact: false }).first().waitFor();
+      }
       expect(await page.locator('html').getAttribute('lang')).toBe(locale === 'zh-CN' ? 'zh-CN' : 'en');
     }
     expect(faults).toEqual([]);

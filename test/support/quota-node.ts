@@ -47,7 +47,7 @@ export async function startNode(
     config: {
       staleGraceSeconds,
       commitWindowMs: 1,
-      usageDays: 400,
+      usageDays: 3_650,
       spoolFolder: more.spoolFolder,
       spoolMaxBytes: more.spoolMaxBytes ?? 100_000_000,
     },

@@ -23,9 +23,9 @@ export function smallDisk(): SmallDisk {
   const folder = mkdtempSync(join(tmpdir(), 'lintel-disk-'));
   const ballast = join(folder, 'ballast');
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', folder], { stdio: 'ignore' });
+    run('mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', folder);
   } catch {
-    const limit = (soft: string) => execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${soft}:`]);
+    const limit = (soft: string) => run('prlimit', '--pid', String(process.pid), `--fsize=${soft}:`);
     return {
       folder,
       by: 'prlimit',
@@ -43,8 +43,13 @@ export function smallDisk(): SmallDisk {
     },
     empty: () => rmSync(ballast),
     remove: () => {
-      execFileSync('umount', [folder]);
+      run('umount', folder);
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** A program of the system. */
+function run(program: string, ...args: string[]): void {
+  execFileSync(program, args, { stdio: 'ignore' });
 }

@@ -73,16 +73,24 @@ export function compareActions(draft: Draft): Wanted {
   };
 }
 
-/** `Book a flight` asks a tool that searches for something else; a verb of looking or wanting asks any. */
+/** `Book a flight` asks a tool that searches for something else; a verb of looking or wanting asks any, and to book is to make. */
 function opensOtherwise({ message, entry, vocabulary }: Draft): boolean {
   const verb = openingVerb(message);
   if (verb === undefined || vocabulary.has(verb) || entry.nameVerbs.length === 0) return false;
   const meant = message.concepts.filter((hit) => hit.start === verb.start).map((hit) => hit.concept);
-  const doing = meant.filter((concept) => DOING.has(kindOf(concept)));
+  const makes = entry.nameVerbs.some((known) => kindOf(known) === 'making');
+  const doing = meant.map(kindOf).filter((kind) => DOING.has(kind) && !(makes && kind === 'making'));
   return doing.length > 0 && !meant.some((concept) => entry.concepts.has(concept));
 }
 
-const DOING: ReadonlySet<ConceptKind> = new Set<ConceptKind>(['distinct', 'peculiar', 'specific', 'changing', 'making', 'answering']);
+const DOING: ReadonlySet<ConceptKind> = new Set<ConceptKind>([
+  'distinct',
+  'peculiar',
+  'specific',
+  'changing',
+  'making',
+  'answering',
+]);
 
 function contains(wider: Span, span: Span): boolean {
   return wider.start <= span.start && wider.end >= span.end && wider.end - wider.start > span.end - span.start;

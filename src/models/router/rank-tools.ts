@@ -203,6 +203,16 @@ function addTerms(weights: Map<string, number>, terms: readonly Term[], fieldWei
   for (const { key, weight } of terms) weights.set(key, (weights.get(key) ?? 0) + weight * fieldWeight);
 }
 
+/** The weight in BM25 of a word that one tool alone of the list has, once: what scores can be held against, whatever the list's length. */
+export function weightOfOwnWord(index: ToolIndex): number {
+  return rarity(index.entries.length, 1);
+}
+
+/** Inverse document frequency (Robertson and Zaragoza, 2009) of a word that `holders` of the tools have. */
+function rarity(tools: number, holders: number): number {
+  return Math.log(1 + (tools + BACKGROUND_TOOLS - holders + 0.5) / (holders + 0.5));
+}
+
 function weigh(documents: readonly ReadonlyMap<string, number>[]): Map<string, { entry: number; weight: number }[]> {
   const lengths = documents.map((weights) => weights.values().reduce((sum, weight) => sum + weight, 0));
   const average = lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.length);
@@ -215,9 +225,9 @@ function weigh(documents: readonly ReadonlyMap<string, number>[]): Map<string, {
       postings.set(key, list);
     }
   }
-  const total = documents.length + BACKGROUND_TOOLS;
+  const total = documents.length;
   for (const list of postings.values()) {
-    const idf = Math.log(1 + (total - list.length + 0.5) / (list.length + 0.5));
+    const idf = rarity(total, list.length);
     for (const posting of list) posting.weight *= idf;
   }
   return postings;

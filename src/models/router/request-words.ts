@@ -34,7 +34,7 @@ export function isChineseName(text: string): boolean {
 }
 
 const QUESTION =
-  /^\s*(?:how (?:much|many|is|are|do|does|long|far)|what|which|when|where|who|why|is|are|has|have|was|were|does|do|did|any)\b|多少|几[个件天点]|谁|什么|哪|怎么|为何|为什么/i;
+  /^\s*(?:how (?:much|many|is|are|do|does|long|far)|what|which|when|where|who|whose|why|am|is|are|has|have|was|were|does|do|did|any)\b|多少|几[个件天点]|谁|什么|哪|怎么|为何|为什么/i;
 const POLITE =
   /\b(?:please|pls|can (?:you|i|we)|could (?:you|i|we)|would you|need|want|i'd|let's|help)\b|请(?![假病年产事陪育婚丧客教])|帮(?!助)|麻烦|我要|我想|想要|需要|能不能|能否|可以|可否|给我/i;
 const ASKING = /\?|？|\b(?:will|wish|must|should)\b|一下|吧|把|吗|呢/i;
@@ -42,11 +42,20 @@ const COMMENT =
   /\b(?:already|thanks?|thank you|sorry|was|were|got|yuck|ugh|wow|haha|lol|annoying|awesome|great|lovely|nice|love|hate|happy|sad|glad|went|freezing|smells|yay|hooray|amazing|fantastic|terrible|awful|wonderful|excellent|horrible|perfect|beautiful|boring|bored|fun|tired|too (?!much\b|many\b)\w+)\b|已经|感谢|谢谢|辛苦|抱歉|不好意思|哈哈|特别[好棒差冷热]|太[好棒差冷热烦慢]|真[好棒差烦慢]|好[烦累开]|讨厌|喜欢|收到了|不错|漂亮|划算|很满意|顺利|又.{1,8}了$|烦死|太.{1,2}了|很[顺好棒开]/i;
 const ABOUT_THE_WORLD =
   /^\s*(?:how (?:do|does|did|can|could|should|would|to)\b|what (?:does|do)\b|what (?:is|are|'s) (?:the )?(?:best|meaning|point|difference)\b|why\b|where (?:can|do|could|should)\b|who\b|should\b)/i;
-const TROUBLE: ReadonlySet<string> = new Set('forgot forgotten lost missing broken damaged wrong late stuck'.split(' '));
-const WISHES: ReadonlySet<string> = new Set("i we i'd want wanna need like to help me let let's kindly just also".split(' '));
+const TROUBLE: ReadonlySet<string> = new Set(
+  'forgot forgotten forget lost lose missing broken broke damaged wrong late stuck work working stand stands happen happens happening happened come comes coming came arrive arrives arrived reach reached done ready gone'.split(
+    ' ',
+  ),
+);
+const WISHES: ReadonlySet<string> = new Set(
+  "i we i'd want wanna need like to help me let let's kindly just also".split(' '),
+);
 const LEAD_INS: ReadonlySet<string> = new Set(['please', 'can', 'could', 'would', 'you', 'hi', 'hey', 'hello', ',']);
 /** A verb further on than this does not open the request. */
 const OPENING_TOKENS = 3;
+/** What somebody or something else is or has is told too, unless it does not work. */
+const THIRD_PARTY =
+  /^\s*(?:my|our|the|his|her|their|he|she|they|it) (?:[\w'’-]+ ){0,2}(?:is|are|was|were|has|have|had|loves?|likes?|hates?|seems?)\b(?!.*\b(?:not|broken|down|stuck|slow|failing|crashing|missing|wrong|late|lost|damaged)\b)(?!.*n['’]t\b)/i;
 /** What one has done is told, not asked for, unless it went wrong. */
 const PAST_DEED =
   /^\s*(?:i|we) (?:just |already |also )?(?:bought|ate|went|had|saw|made|took|sent|met|got|\w{2,}ed)\b(?!.*\b(?:not|forgot|lost|broken|damaged|wrong|late|charged|twice|missing)\b)(?!.*n['’]t\b)/i;
@@ -61,7 +70,9 @@ export function strangeVerb(message: ReadMessage): Token | undefined {
   // `Duplicate SKU-10023`: what has a code of its own is acted on too.
   const isObject =
     /^(?:the|a|an|my|our|this|that|these|all|your)$/.test(object.lower) ||
-    message.entities.some((entity) => (entity.kind === 'code' || entity.kind === 'email') && entity.start === object.start);
+    message.entities.some(
+      (entity) => (entity.kind === 'code' || entity.kind === 'email') && entity.start === object.start,
+    );
   if (!isObject) return undefined;
   const known =
     isRequestVerb(verb) || isStopWord(verb.lower) || message.concepts.some((hit) => hit.start === verb.start);
@@ -129,6 +140,6 @@ export function isStatement(message: ReadMessage): boolean {
     !QUESTION.test(text) &&
     !POLITE.test(text) &&
     !ASKING.test(text) &&
-    (COMMENT.test(message.text) || PAST_DEED.test(message.text))
+    (COMMENT.test(message.text) || PAST_DEED.test(message.text) || THIRD_PARTY.test(message.text))
   );
 }

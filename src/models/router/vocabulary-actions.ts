@@ -174,7 +174,7 @@ timezone time_zone 时区
 balance 余额
 discount coupon promo voucher 折扣 优惠券 优惠
 review rating rate 评价 评分 点评
-status progress state 状态 进度 进展
+status progress state going_on stands 状态 进度 进展
 recipe cook dish 菜谱 食谱 做菜
 doctor clinic medical 医生 挂号 看病 门诊 医院
 taxi ride cab 打车 出租车 叫车 网约车

@@ -34,7 +34,7 @@ beforeAll(async () => {
     clock,
     log,
     nodeId: newId(),
-    charges: { chargeCommitted: async () => undefined, leasesGone: async () => new Set() },
+    charges: { charge: () => ({ name: '', text: 'SELECT', values: [] }), leasesGone: async () => new Set() },
     tenants,
     config: { staleGraceSeconds: 60, commitWindowMs: 1, usageDays: 400, spoolFolder: undefined, spoolMaxBytes: 0 },
   });

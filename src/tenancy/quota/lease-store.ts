@@ -1,5 +1,5 @@
 import { type ArrayValues, binaryArray } from '#kernel/binary-arrays';
-import type { Tx } from '#kernel/database';
+import type { Statement, Tx } from '#kernel/database';
 
 import { type Lease, type LeaseName, parseLeaseId } from './lease.ts';
 import type { Granted } from './lease-book.ts';
@@ -137,21 +137,21 @@ export async function askBack(tx: Tx, limitIds: readonly string[], holderId: str
 }
 
 /** Adds used amounts to their leases; one whose row is gone gets it back: the sum of `used` is the counter, late or not. */
-export async function chargeLeases(tx: Tx, charges: readonly LeaseCharge[]): Promise<void> {
+export function chargeLeases(charges: readonly LeaseCharge[]): Statement {
   const sums = new Map<string, bigint>();
   for (const { leaseId, amount } of charges) sums.set(leaseId, (sums.get(leaseId) ?? 0n) + amount);
   // In one order everywhere, so that two writers never wait for each other.
   const ids = [...sums.keys()].sort();
-  await tx.executePrepared(
-    'quota-charge',
-    `INSERT INTO leases AS l (tenant_id, limit_id, window_start, window_end, holder_id, used)
+  return {
+    name: 'quota-charge',
+    text: `INSERT INTO leases AS l (tenant_id, limit_id, window_start, window_end, holder_id, used)
      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::bigint[])
      ON CONFLICT (tenant_id, limit_id, window_start, holder_id) DO UPDATE SET used = l.used + excluded.used`,
-    [
+    values: [
       ...nameColumns(ids.map(parseLeaseId)),
       binaryArray('bigint', ids.length, (index) => sums.get(ids[index] as string) as bigint),
     ],
-  );
+  };
 }
 
 /** Those of the leases whose holder has ended, or whose row is gone. */

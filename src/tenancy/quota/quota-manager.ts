@@ -1,6 +1,6 @@
 import { becauseOf, type Cause } from '#kernel/cause';
 import type { Clock } from '#kernel/clock';
-import type { Doors, Tx } from '#kernel/database';
+import type { Doors, Statement, Tx } from '#kernel/database';
 import type { RateDecision } from '#kernel/front-door';
 import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
@@ -115,8 +115,8 @@ export class QuotaManager {
   }
 
   /** Counts what calls used, in the transaction that commits their rows. */
-  chargeCommitted(tx: Tx, charges: readonly LeaseCharge[]): Promise<void> {
-    return chargeLeases(tx, charges);
+  charge(charges: readonly LeaseCharge[]): Statement {
+    return chargeLeases(charges);
   }
 
   /** Those of the leases that have run out: what is charged to them is counted all the same, but comes late. */

@@ -2,7 +2,7 @@ import type { Item } from '@lintel/sdk';
 import { Button, Group, Modal, NumberInput, Stack, Switch, Text } from '@mantine/core';
 import { useState } from 'react';
 
-import { lintel, refreshRoutes, useList, useSend } from '#lib/api.ts';
+import { lintel, refreshRoutes, useGet, useList, useSend } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
@@ -33,7 +33,12 @@ export function KeysPage() {
       {t('keys.create')}
     </Button>
   );
-  const opened = keys.items?.find(({ id }) => id === filters['key']);
+  const wanted = filters['key'];
+  const listed = keys.items?.find(({ id }) => id === wanted);
+  // A link may name a key that is further down, or revoked.
+  const isElsewhere = wanted !== undefined && keys.items !== undefined && listed === undefined;
+  const found = useGet('GET /v1/api-keys/{id}', { path: { id: wanted ?? '' } }, { enabled: isElsewhere });
+  const opened = listed ?? (isElsewhere && found.data?.id === wanted ? found.data : undefined);
   return (
     <Page title={t('nav.keys')} about={t('keys.about')} actions={can('api-keys:create') && create}>
       <Group>

@@ -53,6 +53,7 @@ function Call({ call, agentNames }: { call: TracedCall; agentNames: ReadonlyMap<
   const word = useWord('quantity');
   const kind = useWord('thing');
   const session = useSession();
+  const currency = call.currency ?? session?.tenant.currency ?? null;
   const format = useFormat();
   return (
     <Stack gap="md">
@@ -96,7 +97,7 @@ function Call({ call, agentNames }: { call: TracedCall; agentNames: ReadonlyMap<
         </Panel>
       )}
       <Panel title={t('call.trace')} about={t('call.traceAbout')}>
-        <CallTrace steps={call.trace} currency={call.currency ?? session?.tenant.currency ?? null} />
+        <CallTrace steps={call.trace} currency={currency} />
       </Panel>
       {(call.reserved !== null || Object.keys(call.quantities).length > 0) && (
         <Panel title={t('call.used')}>
@@ -106,7 +107,10 @@ function Call({ call, agentNames }: { call: TracedCall; agentNames: ReadonlyMap<
                 ? []
                 : ([
                     [t('call.reservedTokens'), <Num key="rt" value={Number(call.reserved['tokens'])} />],
-                    [t('call.reservedMoney'), <bdi key="rm">{String(call.reserved['money'])}</bdi>],
+                    [
+                      t('call.reservedMoney'),
+                      <Money key="rm" amount={call.reserved['money'] as string | null} currency={currency} />,
+                    ],
                   ] as const)),
               ...Object.entries(call.quantities).map(
                 ([name, value]) => [word(name), <Num key={name} value={Number(value)} />] as const,

@@ -94,7 +94,8 @@ function useSaid({ step, outcome, detail }: TraceStep, currency: string | null):
   const money = (value: unknown) => format.money((value as Amount).amount, (value as Amount).currency);
   if (outcome === 'refuse' && detail['type'] !== undefined) {
     const said = problem(text('type'), text('type'), detail['detail'] === undefined ? undefined : text('detail'));
-    return { line: said.title, words: said.detail, used: ['type', 'detail'] };
+    const line = detail['status'] === undefined ? said.title : `${said.title} (${text('status')})`;
+    return { line, words: said.detail, used: ['type', 'detail', 'status'] };
   }
   switch (step) {
     case 'authenticate':

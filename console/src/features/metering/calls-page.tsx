@@ -70,12 +70,10 @@ function CallLog({
   const word = useWord('status');
   const [filters, change] = useFilters();
   const [paused, setPaused] = useState(false);
-  const read = () => void refreshRoutes(['/v1/calls', '/v1/platform/calls']);
-  const state = useLive(['calls'], throttled(read), paused);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: asking again depends on nothing but the state of the stream
+  const state = useLive(['calls'], readAgain, paused);
   useEffect(() => {
     if (state !== 'polling') return;
-    const timer = setInterval(read, 3_000);
+    const timer = setInterval(readAgain, 3_000);
     return () => clearInterval(timer);
   }, [state]);
   const columns: Column<CallRow>[] = [
@@ -262,12 +260,20 @@ function queryOf(filters: Record<string, string | undefined>): CallQuery {
   return Object.fromEntries(wanted.flatMap((name) => (filters[name] ? [[name, filters[name]]] : []))) as CallQuery;
 }
 
-let lastRefresh = 0;
-/** At most one refresh a second, however many calls come by. */
-function throttled(act: () => void): () => void {
-  return () => {
-    if (Date.now() - lastRefresh < 1000) return;
-    lastRefresh = Date.now();
+const readAgain = atMostEvery(1_000, () => void refreshRoutes(['/v1/calls', '/v1/platform/calls']));
+
+/** Acts at once and then at most once in `ms`, however often it is called; what came in between is acted on at its end. */
+function atMostEvery(ms: number, act: () => void): () => void {
+  let last = Number.NEGATIVE_INFINITY;
+  let isWaiting = false;
+  const now = () => {
+    isWaiting = false;
+    last = performance.now();
     act();
+  };
+  return () => {
+    if (isWaiting) return;
+    isWaiting = true;
+    setTimeout(now, Math.max(0, last + ms - performance.now()));
   };
 }
