@@ -54,7 +54,8 @@ export function createConnector(url: string, applicationName: string): Connector
     connectionTimeoutMillis: 4_000,
     query_timeout: 60_000,
     // Outside of a transaction that has taken a role a session is the least of them: a BEGIN that fails opens nothing.
-    options: '-c role=lintel_app -c timezone=UTC -c idle_in_transaction_session_timeout=60000 -c statement_timeout=55000',
+    options:
+      '-c role=lintel_app -c timezone=UTC -c idle_in_transaction_session_timeout=60000 -c statement_timeout=55000',
   };
   const settings = (index: number): pg.ClientConfig => ({ ...all[index % all.length], ...common });
 
