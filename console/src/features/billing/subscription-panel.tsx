@@ -13,13 +13,14 @@ export function SubscriptionPanel({ tenantId }: { tenantId: string }) {
   const can = useCan();
   const path = { id: tenantId };
   const plans = useGet('GET /v1/platform/plans');
+  const now = useGet('GET /v1/platform/tenants/{id}/subscription', { path });
   const put = useSend('PUT /v1/platform/tenants/{id}/subscription', [`/v1/platform/tenants`]);
   const [planId, setPlanId] = useState<string | null>(null);
   return (
     <Panel title={t('subscription.title')} about={t('subscription.about')}>
-      {put.data !== undefined && (
+      {now.data !== undefined && (
         <Text size="sm" mb="xs">
-          {t('subscription.now', { plan: put.data.plan.name })}
+          {t('subscription.now', { plan: now.data.plan.name })}
         </Text>
       )}
       {can('platform-subscriptions:update') && (

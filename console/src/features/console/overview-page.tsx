@@ -1,5 +1,5 @@
 import type { Answer } from '@lintel/sdk';
-import { Alert, Button, Group, SimpleGrid, Stack, Text } from '@mantine/core';
+import { Alert, Button, Group, SimpleGrid, Stack, Switch, Text } from '@mantine/core';
 import { useState } from 'react';
 
 import { useGet } from '#lib/api.ts';
@@ -7,7 +7,7 @@ import { curlFor } from '#lib/curl.ts';
 import { Duration, Money, Num, useFormat, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useLive } from '#lib/live.ts';
-import { TextLink, useGo } from '#lib/navigation.tsx';
+import { TextLink, useFilters, useGo } from '#lib/navigation.tsx';
 import { Chart } from '#ui/chart.tsx';
 import { DataTable } from '#ui/data-table.tsx';
 import { Icon } from '#ui/icons.tsx';
@@ -22,27 +22,53 @@ export function OverviewPage() {
   const t = useT();
   const [paused, setPaused] = useState(false);
   const [pushed, setPushed] = useState<Overview>();
-  const state = useLive(['overview'], (event, data) => event === 'overview' && setPushed(data as Overview), paused);
-  const query = useGet('GET /v1/platform/overview', undefined, state === 'polling' ? { every: 2_000 } : {});
+  const [filters, change] = useFilters();
+  const tenants = useGet('GET /v1/platform/tenants', { query: { limit: 200 } });
+  // Shown by itself only while there is nothing else to see.
+  const onlyDemo = tenants.data?.data.every(({ demo }) => demo) ?? true;
+  const includeDemo = filters['demo'] === undefined ? onlyDemo : filters['demo'] === 'yes';
+  // What is pushed counts the demo in; without it the screen asks by itself.
+  const state = useLive(
+    includeDemo ? ['overview'] : [],
+    (event, data) => event === 'overview' && setPushed(data as Overview),
+    paused,
+  );
+  const query = useGet(
+    'GET /v1/platform/overview',
+    { query: { includeDemo } },
+    state === 'polling' ? { every: 2_000 } : {},
+  );
   return (
     <Page
       title={t('nav.overview')}
       about={t('overview.about')}
       badge={<Status value={state} />}
       actions={
-        <Button
-          variant="default"
-          size="xs"
-          onClick={() => setPaused(!paused)}
-          leftSection={<Icon name={paused ? 'runs' : 'pause'} size={13} />}
-        >
-          {paused ? t('live.resume') : t('live.pause')}
-        </Button>
+        <Group gap="md">
+          <Switch
+            size="xs"
+            label={t('label.showDemo')}
+            checked={includeDemo}
+            onChange={(event) => change({ demo: event.currentTarget.checked ? 'yes' : 'no' })}
+          />
+          <Button
+            variant="default"
+            size="xs"
+            onClick={() => setPaused(!paused)}
+            leftSection={<Icon name={paused ? 'runs' : 'pause'} size={13} />}
+          >
+            {paused ? t('live.resume') : t('live.pause')}
+          </Button>
+        </Group>
       }
     >
       <ConnectOffer />
       <Found query={query}>
-        {(polled) => <Figures overview={pushed !== undefined && pushed.at >= polled.at ? pushed : polled} />}
+        {(polled) => {
+          const shown = includeDemo && pushed !== undefined && pushed.at >= polled.at ? pushed : polled;
+          const byTenant = shown.byTenant.filter(({ demo }) => includeDemo || !demo);
+          return <Figures overview={{ ...shown, byTenant }} />;
+        }}
       </Found>
     </Page>
   );
