@@ -117,8 +117,9 @@ const epochsOf = async (writer: string) =>
 test('a transaction in one trip is committed as a whole, in its role', async () => {
   const writer = newId();
   await db.inOneTrip('usage_writer', [register(writer, 1), register(writer, 2)]);
-  expect(await epochsOf(writer)).toEqual([1, 2]);
-  await expect(db.inOneTrip('relay', [register(writer, 3)])).rejects.toMatchObject({ code: '42501' });
+  await db.inOneTrip('usage_writer', [register(writer, 3), register(writer, 4)]);
+  expect(await epochsOf(writer)).toEqual([1, 2, 3, 4]);
+  await expect(db.inOneTrip('relay', [register(writer, 5)])).rejects.toMatchObject({ code: '42501' });
 });
 
 test('one statement that fails undoes a transaction in one trip', async () => {
@@ -140,10 +141,15 @@ test('a statement whose error is swallowed commits nothing', async () => {
 });
 
 test('a connection that is cut under a transaction in one trip leaves its outcome unknown, and it is not tried again', async () => {
-  const writer = newId();
+  const [earlier, writer] = [newId(), newId()];
+  await db.inOneTrip('usage_writer', [register(earlier, 1)]);
   const work = db.inOneTrip('usage_writer', [
     register(writer, 1),
-    { name: 'test-wait', text: "SELECT pg_sleep(10), 'cut here'", values: [] },
+    {
+      name: 'test-wait',
+      text: "UPDATE metering_writers SET calls = 1 WHERE writer = $1 AND pg_sleep(10) IS NOT NULL AND 'cut here' <> ''",
+      values: [earlier],
+    },
   ]);
   const cut = expect(work).rejects.toBeInstanceOf(UnknownOutcome);
   const kill = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { Connector } from '#kernel/database-connector';
 import { isAway, isTransient, UnknownOutcome } from '#kernel/database-faults';
 import { serviceDoor, tenantDoor, transactionOf } from '#kernel/database-transaction';
+import { joinStatements } from '#kernel/join-statements';
 import { currentJoint, runJoint } from '#kernel/joint';
 import { appendedIn, type Event } from '#kernel/log';
 import { Problem, problems } from '#kernel/problem';
@@ -121,19 +122,18 @@ export class Database implements Doors {
   }
 
   /**
-   * A transaction that costs one trip to the server: all statements leave at once with COMMIT behind them, and one that fails undoes
-   * all. They come whole, with their parameters, so that none can be refused here when the others are on their way. Whatever cuts the
+   * A transaction that costs one trip to the server: statements that change rows leave as one ({@link joinStatements}) with COMMIT
+   * behind it, and one that fails undoes all. They come whole, with their parameters, so that none can be refused here when the others are on their way. Whatever cuts the
    * connection leaves an {@link UnknownOutcome}.
    */
   inOneTrip(service: Service, statements: readonly Statement[]): Promise<void> {
     return this.#withRetries(async () => {
       await this.#connected(async (client) => {
+        const { name, text, values } = joinStatements(statements);
         const all = corked(client, () =>
-          [
-            `BEGIN; ${serviceDoor(service)}`,
-            ...statements.map((each) => ({ ...each, values: [...each.values] })),
-            'COMMIT',
-          ].map((query) => client.query(query)),
+          [`BEGIN; ${serviceDoor(service)}`, { name, text, values: [...values] }, 'COMMIT'].map((each) =>
+            client.query(each),
+          ),
         );
         const answers = await Promise.allSettled(all);
         const end = answers.at(-1) as PromiseSettledResult<pg.QueryResult>;

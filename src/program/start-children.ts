@@ -107,7 +107,7 @@ export async function startChildren(parts: {
     return child;
   });
   // Calls under way are what the collector copies; with room for more of them it runs seldom enough to find most of them over.
-  cluster.setupPrimary({ exec: main, args: ['child'], execArgv: [...process.execArgv, '--max-semi-space-size=64'] });
+  cluster.setupPrimary({ exec: main, args: ['child'], execArgv: [...process.execArgv, '--max-semi-space-size=32'] });
   const fronts = Array.from({ length: options.workers }, (_, index) => {
     const name = `front-${index + 1}`;
     return supervise(name, (told) => {
