@@ -319,8 +319,9 @@ async function look(
   };
   const answered = load.calls.filter((call) => call.answered);
   const rows = await ground.query<{ id: string; status: string; n: string; usage: string }>(
-    `SELECT c.id, c.status, count(*) AS n, (SELECT count(*) FROM usage u WHERE u.tenant_id = $1 AND u.id = c.id) AS usage
-     FROM calls c WHERE c.tenant_id = $1 AND c.kind = 'chat' GROUP BY c.id, c.status`,
+    `SELECT c.id, c.status, count(*) AS n, coalesce(max(u.n), 0) AS usage
+     FROM calls c LEFT JOIN (SELECT id, count(*) AS n FROM usage WHERE tenant_id = $1 GROUP BY id) u USING (id)
+     WHERE c.tenant_id = $1 AND c.kind = 'chat' GROUP BY c.id, c.status`,
     [tenantId],
   );
   const billed = new Map(rows.map((row) => [row.id, row]));

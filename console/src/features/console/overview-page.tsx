@@ -42,7 +42,7 @@ export function OverviewPage() {
     <Page
       title={t('nav.overview')}
       about={t('overview.about')}
-      badge={<Status value={state} />}
+      badge={includeDemo && <Status value={state} />}
       actions={
         <Group gap="md">
           <Switch
