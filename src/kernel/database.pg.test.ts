@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { Database, type Statement } from '#kernel/database';
+import { Database, type Statement, type Tx } from '#kernel/database';
 import { UnknownOutcome } from '#kernel/database-faults';
 import { newId } from '#kernel/ids';
 import { type TestDatabase, testDatabase } from '#test/database';
@@ -170,4 +170,27 @@ test('where BEGIN is refused nothing that was sent behind it takes effect', asyn
   await expect(inOne).rejects.toThrow('role "lintel_nobody" does not exist');
   await single.close();
   expect(await epochsOf(writer)).toEqual([]);
+});
+
+test('a last statement, made of the result, is committed with the rest or undoes it; inside a joint transaction too', async () => {
+  const writer = newId();
+  const first = (tx: Tx) => tx.run(register(writer, 1));
+  await db.forService('usage_writer', first, (changed) => register(writer, 1 + changed));
+  expect(await epochsOf(writer)).toEqual([1, 2]);
+  const other = newId();
+  const twice = db.forService(
+    'usage_writer',
+    (tx) => tx.run(register(other, 1)),
+    () => register(other, 1),
+  );
+  await expect(twice).rejects.toMatchObject({ code: '23505' });
+  expect(await epochsOf(other)).toEqual([]);
+  await db.together(tenant, () =>
+    db.forService(
+      'usage_writer',
+      (tx) => tx.run(register(other, 3)),
+      () => register(other, 4),
+    ),
+  );
+  expect(await epochsOf(other)).toEqual([3, 4]);
 });

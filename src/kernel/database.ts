@@ -53,8 +53,15 @@ export type Doors = {
   forTenant<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Rows of all tenants: operators' views and what belongs to no tenant. */
   forPlatform<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** The named tables of one service. */
-  forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * The named tables of one service. `last`: a statement made of the work's result that leaves together with COMMIT, so that the rows
+   * it locks are not held for as long as this process takes to come back to them.
+   */
+  forService<T>(
+    service: Service,
+    work: (tx: Tx) => Promise<T>,
+    last?: (result: T) => Statement | undefined,
+  ): Promise<T>;
   /** The same door for statements that need not wait for each other's answers. */
   inOneTrip(service: Service, statements: readonly Statement[]): Promise<void>;
 };
@@ -100,8 +107,12 @@ export class Database implements Doors {
     return this.#open('SET LOCAL ROLE lintel_platform', work);
   }
 
-  forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#open(serviceDoor(service), work);
+  forService<T>(
+    service: Service,
+    work: (tx: Tx) => Promise<T>,
+    last?: (result: T) => Statement | undefined,
+  ): Promise<T> {
+    return this.#open(serviceDoor(service), work, last);
   }
 
   /**
@@ -116,15 +127,15 @@ export class Database implements Doors {
       return runJoint(tx, client, door, work);
     };
     return this.#withRetries(
-      () => this.#attempt(door, whole, true),
+      () => this.#attempt(door, whole, { stepwise: true }),
       () => !begun,
     );
   }
 
   /**
    * A transaction that costs one trip to the server: statements that change rows leave as one ({@link joinStatements}) with COMMIT
-   * behind it, and one that fails undoes all. They come whole, with their parameters, so that none can be refused here when the others are on their way. Whatever cuts the
-   * connection leaves an {@link UnknownOutcome}.
+   * behind it, and one that fails undoes all. They come whole, with their parameters, so that none can be refused here when the
+   * others are on their way. Whatever cuts the connection leaves an {@link UnknownOutcome}.
    */
   inOneTrip(service: Service, statements: readonly Statement[]): Promise<void> {
     return this.#withRetries(async () => {
@@ -154,13 +165,16 @@ export class Database implements Doors {
     await Promise.race([this.#pool.end(), new Promise((resolve) => setTimeout(resolve, closeMs).unref())]);
   }
 
-  #open<T>(door: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  #open<T>(door: string, work: (tx: Tx) => Promise<T>, last?: Last<T>): Promise<T> {
     const joint = currentJoint();
-    return joint === undefined ? this.#transaction(door, work) : joint.join(door, work);
-  }
-
-  #transaction<T>(prepare: string, work: Work<T>): Promise<T> {
-    return this.#withRetries(() => this.#attempt(prepare, work, false));
+    if (joint === undefined)
+      return this.#withRetries(() => this.#attempt(door, work, last === undefined ? {} : { last }));
+    return joint.join(door, async (tx) => {
+      const result = await work(tx);
+      const statement = last?.(result);
+      if (statement !== undefined) await tx.run(statement);
+      return result;
+    });
   }
 
   async #withRetries<T>(run: () => Promise<T>, mayRepeat: () => boolean = () => true): Promise<T> {
@@ -184,7 +198,11 @@ export class Database implements Doors {
   }
 
   /** `stepwise`: the work begins when BEGIN is answered; else its first statements leave with BEGIN. */
-  #attempt<T>(prepare: string, work: Work<T>, stepwise: boolean): Promise<T> {
+  #attempt<T>(
+    prepare: string,
+    work: Work<T>,
+    { stepwise = false, last }: { stepwise?: boolean; last?: Last<T> },
+  ): Promise<T> {
     return this.#connected(async (client) => {
       // Where BEGIN fails so does all that was sent behind it: the transaction is spoilt, or the connection is gone.
       const begun = client.query(`BEGIN; ${prepare}`);
@@ -192,12 +210,7 @@ export class Database implements Doors {
       if (stepwise) await begun;
       const tx = transactionOf(client, prepare);
       const result = await after(begun, work(tx, client));
-      let end: pg.QueryResult;
-      try {
-        end = await client.query('COMMIT');
-      } catch (error) {
-        throw isAway(error) ? new UnknownOutcome(error) : error;
-      }
+      const end = await commit(client, last?.(result));
       // The server's word for a COMMIT of a transaction in which something failed.
       if (end.command !== 'COMMIT')
         throw new Error('A statement failed whose error was not passed on: nothing is committed.');
@@ -234,6 +247,24 @@ export class Database implements Doors {
     this.#lastAnswerAt = performance.now();
   }
 }
+
+/** Ends a transaction, with a last statement if there is one; throws that one's error, or {@link UnknownOutcome}. */
+async function commit(client: pg.PoolClient, last: Statement | undefined): Promise<pg.QueryResult> {
+  const sent = corked(client, () => [
+    last === undefined ? undefined : client.query({ ...last, values: [...last.values] }),
+    client.query('COMMIT'),
+  ]);
+  const [before, end] = (await Promise.allSettled(sent)) as [
+    PromiseSettledResult<unknown>,
+    PromiseSettledResult<pg.QueryResult>,
+  ];
+  if (end.status === 'rejected') throw isAway(end.reason) ? new UnknownOutcome(end.reason) : end.reason;
+  if (before.status === 'rejected') throw before.reason;
+  return end.value;
+}
+
+/** The statement that leaves with COMMIT. */
+type Last<T> = (result: T) => Statement | undefined;
 
 /** What a transaction does. */
 type Work<T> = (tx: Tx, client: pg.PoolClient) => Promise<T>;

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import cluster from 'node:cluster';
 import { getCompileCacheDir } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,6 +24,16 @@ export type Children = {
   /** Ends them: first the demo's traffic, then the fronts, which may still need background, then background. */
   drain(): Promise<void>;
 };
+
+/**
+ * How a front collects garbage. Calls under way are what the collector copies: with room for more of them it runs seldom enough to
+ * find most of them over. Its helpers leave one core to the rest: with V8's four on two cores every collection stops the calls for as
+ * long as the system takes to come back to their thread (p99 of a steady load 15 ms against 40).
+ */
+function collecting(): string[] {
+  const helpers = Math.min(4, Math.max(1, availableParallelism() - 1));
+  return ['--max-semi-space-size=32', `--v8-pool-size=${helpers}`];
+}
 
 /** Starts background, fronts and the demo's traffic; resolves when all that answer are ready. */
 export async function startChildren(parts: {
@@ -106,8 +117,7 @@ export async function startChildren(parts: {
     );
     return child;
   });
-  // Calls under way are what the collector copies; with room for more of them it runs seldom enough to find most of them over.
-  cluster.setupPrimary({ exec: main, args: ['child'], execArgv: [...process.execArgv, '--max-semi-space-size=32'] });
+  cluster.setupPrimary({ exec: main, args: ['child'], execArgv: [...process.execArgv, ...collecting()] });
   const fronts = Array.from({ length: options.workers }, (_, index) => {
     const name = `front-${index + 1}`;
     return supervise(name, (told) => {

@@ -18,6 +18,7 @@ import {
   renewHolder,
   reportRates,
   shrinkLeases,
+  writeGrants,
 } from './lease-store.ts';
 import type { RequestRates } from './request-rates.ts';
 import type { Want } from './share-remaining.ts';
@@ -34,7 +35,7 @@ const askAgainMs = 60;
 
 /** Brings leases from the database to the book and back: renews, grows, gives back, asks and is asked. */
 export class LeaseKeeper {
-  readonly #db: Pick<Doors, 'forService'>;
+  readonly #db: Pick<Doors, 'forService' | 'inOneTrip'>;
   readonly #listener: ChannelListener;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -58,7 +59,7 @@ export class LeaseKeeper {
 
   constructor(
     deps: {
-      db: Pick<Doors, 'forService'>;
+      db: Pick<Doors, 'forService' | 'inOneTrip'>;
       connector: Connector;
       clock: Clock;
       log: Logger;
@@ -202,7 +203,11 @@ export class LeaseKeeper {
   #grow(wants: ReadonlyMap<Lease, Want>): Promise<Lease[]> {
     return this.#inTurn(async () => {
       const present = new Map([...wants].filter(([lease]) => lease.holderId === this.#book.holder.id));
-      const results = await this.#db.forService('lease_keeper', (tx) => growLeases(tx, present, this.#nodes));
+      const results = await this.#db.forService(
+        'lease_keeper',
+        (tx) => growLeases(tx, present, this.#nodes),
+        writeGrants,
+      );
       return this.#book.apply(results, present);
     });
   }
@@ -211,7 +216,7 @@ export class LeaseKeeper {
     await this.#inTurn(async () => {
       const leases = this.#book.toGiveBack().map((lease) => ({ lease, granted: lease.granted as number }));
       if (leases.length === 0) return;
-      await this.#db.forService('lease_keeper', (tx) => shrinkLeases(tx, leases));
+      await this.#db.inOneTrip('lease_keeper', [shrinkLeases(leases)]);
       for (const { lease, granted } of leases) lease.written = granted;
     });
   }

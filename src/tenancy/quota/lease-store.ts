@@ -49,19 +49,20 @@ export async function endHolder(tx: Tx, holderId: string): Promise<void> {
 }
 
 /**
- * Lets leases grow, each by its share of what remains. The limits are locked one after the other in the order of their keys, so
+ * What leases may grow by, each by its share of what remains; {@link writeGrants} writes it in the same transaction. The limits are locked one after the other in the order of their keys, so
  * that what is read after is what is written on, and no two nodes wait for each other.
  */
 export async function growLeases(tx: Tx, wants: ReadonlyMap<Lease, Want>, nodes: number): Promise<Granted[]> {
   const leases = [...wants.keys()];
   const ids = [...new Set(leases.map(({ limit }) => limit.id))];
-  await tx.prepared(
+  // Each statement sees what was committed when it begins: the second one after the locks are held.
+  const locked = tx.prepared(
     'quota-lock',
     `SELECT count(pg_advisory_xact_lock(key)) FROM (
        SELECT DISTINCT hashtextextended(id::text, 721654) AS key FROM unnest($1::uuid[]) id ORDER BY 1 OFFSET 0) keys`,
     [ids],
   );
-  const rows = await tx.prepared<{
+  const standing = tx.prepared<{
     n: number;
     amount: number | null;
     used: number;
@@ -86,6 +87,7 @@ export async function growLeases(tx: Tx, wants: ReadonlyMap<Lease, Want>, nodes:
      GROUP BY w.n, l.amount`,
     columns(leases),
   );
+  const [rows] = await Promise.all([standing, locked]);
   const results: Granted[] = [];
   for (const row of rows) {
     const lease = leases[row.n - 1] as Lease;
@@ -99,33 +101,33 @@ export async function growLeases(tx: Tx, wants: ReadonlyMap<Lease, Want>, nodes:
     const remaining = row.amount - row.blocked - base;
     results.push({ lease, base, amount: shareOf(want, remaining, nodes), unused: row.amount - row.used });
   }
-  const grown = results.filter((result) => 'base' in result && result.amount > 0) as Extract<
-    Granted,
-    { base: number }
-  >[];
-  if (grown.length > 0) {
-    await tx.prepared(
-      'quota-grow',
-      `INSERT INTO leases (tenant_id, limit_id, window_start, window_end, holder_id, granted)
-       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::bigint[])
-       ON CONFLICT (tenant_id, limit_id, window_start, holder_id) DO UPDATE SET granted = excluded.granted`,
-      [...columns(grown.map(({ lease }) => lease)), grown.map(({ base, amount }) => base + amount)],
-    );
-  }
   return results;
 }
 
+/** Writes down what leases were granted; undefined when nothing was. */
+export function writeGrants(results: readonly Granted[]): Statement | undefined {
+  const grown = results.flatMap((each) => ('base' in each && each.amount > 0 ? [each] : []));
+  if (grown.length === 0) return undefined;
+  return {
+    name: 'quota-grow',
+    text: `INSERT INTO leases (tenant_id, limit_id, window_start, window_end, holder_id, granted)
+       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::bigint[])
+       ON CONFLICT (tenant_id, limit_id, window_start, holder_id) DO UPDATE SET granted = excluded.granted`,
+    values: [...columns(grown.map(({ lease }) => lease)), grown.map(({ base, amount }) => base + amount)],
+  };
+}
+
 /** Writes down what leases have given back. */
-export async function shrinkLeases(tx: Tx, leases: readonly { lease: Lease; granted: number }[]): Promise<void> {
-  await tx.prepared(
-    'quota-shrink',
-    `UPDATE leases l SET granted = v.granted
+export function shrinkLeases(leases: readonly { lease: Lease; granted: number }[]): Statement {
+  return {
+    name: 'quota-shrink',
+    text: `UPDATE leases l SET granted = v.granted
      FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::bigint[])
        AS v(tenant_id, limit_id, window_start, window_end, holder_id, granted)
      WHERE (l.tenant_id, l.limit_id, l.window_start, l.holder_id) = (v.tenant_id, v.limit_id, v.window_start, v.holder_id)
        AND l.granted > v.granted`,
-    [...columns(leases.map(({ lease }) => lease)), leases.map(({ granted }) => granted)],
-  );
+    values: [...columns(leases.map(({ lease }) => lease)), leases.map(({ granted }) => granted)],
+  };
 }
 
 /** Asks the other holders of these limits to give back what they have free. */
