@@ -106,7 +106,7 @@ function readOpenai(answer: unknown): ExternalAnswer {
     throw new ExternalRefused("The external agent's answer has no choices[0].message.content.");
   return {
     text,
-    finishReason: String(valueAt(answer, '/choices/0/finish_reason') ?? 'stop'),
+    finishReason: textOr(valueAt(answer, '/choices/0/finish_reason'), 'stop'),
     quantities: tokensOf(valueAt(answer, '/usage/prompt_tokens'), valueAt(answer, '/usage/completion_tokens')),
   };
 }
@@ -136,7 +136,7 @@ async function readStream(response: Response, onText: (delta: string) => void): 
       text += delta;
       onText(delta);
     }
-    finishReason = (valueAt(chunk, '/choices/0/finish_reason') as string | null | undefined) ?? finishReason;
+    finishReason = textOr(valueAt(chunk, '/choices/0/finish_reason'), finishReason);
     const usage = valueAt(chunk, '/usage');
     if (typeof usage === 'object' && usage !== null) {
       quantities = tokensOf(valueAt(usage, '/prompt_tokens'), valueAt(usage, '/completion_tokens'));
@@ -156,4 +156,9 @@ function tokensOf(input: unknown, output: unknown): Quantities {
   if (told(input)) quantities['input_tokens'] = input as number;
   if (told(output)) quantities['output_tokens'] = output as number;
   return quantities;
+}
+
+/** A text as it is, anything else as `other`: String() of an object from outside may throw. */
+function textOr<T>(value: unknown, other: T): string | T {
+  return typeof value === 'string' ? value : other;
 }

@@ -110,3 +110,12 @@ test('a relative server address is read from where the document came', () => {
   );
   expect(found?.http?.base).toBe('https://a.example/');
 });
+
+test('members of the wrong type are refused or passed over, also where they cannot be made a text', () => {
+  const odd = { toString: 1, length: -1 };
+  const read = (change: object) => () => readOpenapi({ ...document, ...change }, undefined, undefined);
+  expect(read({ openapi: odd })).toThrow('is not an OpenAPI 3 document');
+  expect(read({ servers: [{ url: odd }] })).toThrow('names no whole server address');
+  const operation = { operationId: odd, parameters: [{ name: odd, in: 'query' }] };
+  expect(read({ paths: { '/odd': { get: operation } } })().map(({ name }) => name)).toEqual(['get_odd']);
+});

@@ -23,8 +23,9 @@ export function readOpenapi(
   baseUrl: string | undefined,
   documentUrl: string | undefined,
 ): SourceFunction[] {
-  const version = String(document['openapi'] ?? '');
-  if (!/^3\.\d/.test(version)) throw invalidInput('/config/document', 'is not an OpenAPI 3 document');
+  const version = document['openapi'];
+  if (typeof version !== 'string' || !/^3\.\d/.test(version))
+    throw invalidInput('/config/document', 'is not an OpenAPI 3 document');
   const base = baseOf(document, baseUrl, documentUrl);
   const paths = asObject(document['paths']);
   const found: SourceFunction[] = [];
@@ -40,7 +41,8 @@ export function readOpenapi(
         throw invalidInput('/config/document', `has more than ${maxOperations} operations`);
       const operation = asObject(item[method]);
       const fallback = `${method}_${path.replace(/[^A-Za-z0-9]+/g, '_').replace(/^_|_$/g, '')}`;
-      let name = String(operation['operationId'] ?? fallback).slice(0, 100);
+      const given = operation['operationId'];
+      let name = (typeof given === 'string' ? given : fallback).slice(0, 100);
       if (names.has(name)) name = `${name}_${found.length}`;
       names.add(name);
       found.push(readOperation(document, left, base, path, method, name, item, operation));
@@ -65,9 +67,9 @@ function readOperation(
   const places = new Map<string, 'path' | 'query' | 'header'>();
   for (const raw of [...asList(item['parameters']), ...asList(operation['parameters'])]) {
     const parameter = asObject(resolve(document, raw));
-    const parameterName = String(parameter['name']);
+    const parameterName = parameter['name'];
     const place = parameter['in'];
-    if (place !== 'path' && place !== 'query' && place !== 'header') continue;
+    if (typeof parameterName !== 'string' || (place !== 'path' && place !== 'query' && place !== 'header')) continue;
     // What guards the request is not the model's to set.
     if (
       place === 'header' &&
@@ -139,7 +141,7 @@ function baseOf(document: Json, baseUrl: string | undefined, documentUrl: string
   if (baseUrl !== undefined) return baseUrl;
   const server = asObject(asList(document['servers'])[0])['url'];
   try {
-    const url = new URL(String(server ?? '/'), documentUrl);
+    const url = new URL(typeof server === 'string' ? server : '/', documentUrl);
     if (url.protocol === 'http:' || url.protocol === 'https:') return url.href;
   } catch {
     // Told below: neither the document nor the caller names a whole address.
