@@ -352,8 +352,9 @@ async function look(
   const missing = [...load.runs].filter((id) => !known.has(parseId('run', id) ?? ''));
   must(missing.length === 0, `${missing.length} accepted runs are gone`);
   const rowless = await ground.query<{ status: string; n: string }>(
-    `SELECT r.status, count(c.id) AS n FROM runs r LEFT JOIN calls c ON c.tenant_id = r.tenant_id AND c.run_id = r.id
-     WHERE r.tenant_id = $1 AND r.parent_id IS NULL GROUP BY r.id, r.status HAVING count(c.id) <> 1`,
+    `SELECT r.status, coalesce(c.n, 0) AS n FROM runs r
+     LEFT JOIN (SELECT run_id, count(*) AS n FROM calls WHERE tenant_id = $1 GROUP BY run_id) c ON c.run_id = r.id
+     WHERE r.tenant_id = $1 AND r.parent_id IS NULL AND coalesce(c.n, 0) <> 1`,
     [tenantId],
   );
   must(
