@@ -1,25 +1,15 @@
 import type { Clock } from '#kernel/clock';
 
-import { Lease } from './lease.ts';
+import { type Granted, type Holder, Lease } from './lease.ts';
 import { type Limit, type Subjects, type TenantLimits, windowOf } from './limits.ts';
 import { blocked, unavailable } from './problems.ts';
 import { refuseSpent, stateOf } from './refuse-spent.ts';
 import { type Amounts, hold, noReservation, type Part, type Reservation } from './reservation.ts';
 import type { Want } from './share-remaining.ts';
 
-/**
- * The life of this process under which it holds leases, and until when it may spend them: by the monotonic clock, and by the wall
- * clock, since the monotonic one stands still while a machine is suspended.
- */
-export type Holder = { id: string; validUntil: number; validUntilMs: number };
-
-/** What the database said about a lease: what it granted, what its row stood at before, and what is not used of the limit. */
-export type Granted = { lease: Lease; limit: 'gone' } | { lease: Lease; base: number; amount: number; unused: number };
-
 type Waiter = {
   subjects: Subjects;
   amounts: Amounts;
-  since: number;
   timer: NodeJS.Timeout;
   resolve: (reservation: Reservation) => void;
   reject: (error: unknown) => void;
@@ -73,7 +63,7 @@ export class LeaseBook {
     if (this.#enough(parts, now, at)) return this.#take(parts, now);
     refuseSpent(parts);
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { subjects, amounts, since: now, resolve, reject, timer: setTimeout(() => end(), waitMs) };
+      const waiter: Waiter = { subjects, amounts, resolve, reject, timer: setTimeout(() => end(), waitMs) };
       const end = () => {
         // A limit not read yet, or a renewal under way, is no refusal: the answer of a busy database may take longer.
         const unread = this.#partsOf({ subjects, amounts }).some(({ lease }) => lease.unused === undefined);

@@ -1,8 +1,7 @@
 import { type ArrayValues, binaryArray } from '#kernel/binary-arrays';
 import type { Statement, Tx } from '#kernel/database';
 
-import { type Lease, type LeaseName, parseLeaseId } from './lease.ts';
-import type { Granted } from './lease-book.ts';
+import { type Granted, type Lease, type LeaseName, parseLeaseId } from './lease.ts';
 import type { LeaseCharge } from './reservation.ts';
 import { shareOf, type Want } from './share-remaining.ts';
 

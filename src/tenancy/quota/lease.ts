@@ -85,6 +85,15 @@ export class Lease {
   }
 }
 
+/**
+ * The life of this process under which it holds leases, and until when it may spend them: by the monotonic clock, and by the wall
+ * clock, since the monotonic one stands still while a machine is suspended.
+ */
+export type Holder = { id: string; validUntil: number; validUntilMs: number };
+
+/** What the database said about a lease: what it granted, what its row stood at before, and what is not used of the limit. */
+export type Granted = { lease: Lease; limit: 'gone' } | { lease: Lease; base: number; amount: number; unused: number };
+
 /** The parts of a lease's name. */
 export type LeaseName = {
   tenantId: string;

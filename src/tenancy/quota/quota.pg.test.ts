@@ -235,6 +235,20 @@ describe('under many limits at once', () => {
 });
 
 describe('refusals', () => {
+  test('asking whether something would be let in takes nothing, and names the limit in its way', async () => {
+    const node = await start();
+    const tenantId = newId();
+    const id = await limit(node, tenantId, { amount: '100' });
+    await call(node, tenantId, 90, 90);
+    const ask = (tokens: bigint) => node.quota.checkQuota({ tenantId }, { tokens, money: 0n });
+    expect(await ask(10n)).toEqual({ allowed: true, limit: undefined });
+    expect(await ask(11n)).toMatchObject({ allowed: false, limit: { id, resource: 'tokens', remaining: '10' } });
+    expect(await node.quota.checkQuota({ tenantId: newId() }, { tokens: 11n, money: 0n })).toMatchObject({
+      allowed: true,
+    });
+    expect(await used(tenantId, id)).toBe(90);
+  });
+
   test('spent is 402 and not to be retried; the problem names the limit, what remains and when it resets', async () => {
     const node = await start();
     const tenantId = newId();
