@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 
@@ -41,6 +42,9 @@ function settingsOf(address: string): pg.ClientConfig {
   } as pg.ClientConfig;
 }
 
+/** How long a server is waited for at the end of a connection, milliseconds: a lost route would say nothing for a quarter of an hour. */
+const farewellMs = 2_000;
+
 /** Finds the writable server among the hosts of a URL at every connect; sessions speak UTC and end idle transactions. */
 export function createConnector(url: string, applicationName: string): Connector {
   const all = splitHosts(url).map(settingsOf);
@@ -71,8 +75,11 @@ export function createConnector(url: string, applicationName: string): Connector
 
     // biome-ignore lint/suspicious/noExplicitAny: pg's overloads take a callback or return a promise
     override connect(callback?: any): any {
-      const attempt = super
-        .connect()
+      // pg leaves the promise of a connection open for ever that is ended while it is being made.
+      const ended = new Promise<never>((_, reject) => {
+        this.once('end', () => reject(new Error('Connection terminated')));
+      });
+      const attempt = Promise.race([super.connect(), ended])
         .then(async () => {
           if (all.length === 1) return;
           const { rows } = await this.query('SELECT pg_is_in_recovery() AS standby');
@@ -88,6 +95,15 @@ export function createConnector(url: string, applicationName: string): Connector
         });
       if (callback === undefined) return attempt;
       attempt.then(() => callback(undefined, this), callback);
+    }
+
+    // biome-ignore lint/suspicious/noExplicitAny: pg's overloads take a callback or return a promise
+    override end(callback?: any): any {
+      const { stream } = (this as unknown as { connection: { stream: Socket } }).connection;
+      const timer = setTimeout(() => stream.destroy(), farewellMs);
+      const ended = super.end().finally(() => clearTimeout(timer));
+      if (callback === undefined) return ended;
+      void ended.then(() => callback());
     }
   }
 
