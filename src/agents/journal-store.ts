@@ -1,4 +1,4 @@
-import type { Tx } from '#kernel/database';
+import type { Statement, Tx } from '#kernel/database';
 import { appendSql, type Event, noteAppended } from '#kernel/log';
 import { jsonOrNull, toJson } from './json-text.ts';
 import { lease } from './run-store.ts';
@@ -34,17 +34,19 @@ const writeSql = `WITH held AS (
   SELECT (SELECT count(*) FROM held)::int AS held, (SELECT count(*) FROM written)::int AS written`;
 
 /**
- * The fence of every journal write: sets the run's state, holds it on, keeps steps and appends their events, in one statement. Not
- * `held`: somebody else took over, and nothing was written. Not `written`: all of it was written before.
+ * The fence of every journal write: sets the run's state, holds it on, keeps steps and appends their events, in one statement, and
+ * ends the transaction unless `more` follows. Not `held`: somebody else took over, and nothing was written. Not `written`: all of it
+ * was written before.
  */
 export async function writeJournal(
   tx: Tx,
   run: Run,
   state: RunState,
   kept: { steps: readonly Step[]; events: readonly Event[]; delayMs: number },
+  more: boolean,
 ): Promise<{ held: boolean; written: boolean }> {
   const { steps, events, delayMs } = kept;
-  const [row] = await tx.prepared<{ held: number; written: number }>('run-write', writeSql, [
+  const values = [
     run.tenantId,
     run.id,
     run.fence,
@@ -61,9 +63,15 @@ export async function writeJournal(
     toJson(steps),
     toJson(events),
     steps.length,
-  ]);
+  ];
+  const statement: Statement = { name: 'run-write', text: writeSql, values };
+  const [row] = await (more
+    ? tx.prepared<Outcome>(statement.name, statement.text, statement.values)
+    : tx.commitWith<Outcome>(statement));
   const held = row?.held === 1;
   const written = held && row.written === steps.length;
   if (written) noteAppended(tx, events);
   return { held, written };
 }
+
+type Outcome = { held: number; written: number };

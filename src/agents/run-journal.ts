@@ -192,15 +192,16 @@ export class RunJournal {
       ...(step?.status === 'done' ? [stepEvent(state, step, charges)] : []),
       ...more,
     ]);
-    const { held, written } = await writeJournal(tx, this.#durable.run, state, {
+    for (const { step } of changes) await this.fault('before-commit', step);
+    const kept = {
       steps: [...steps.values()],
       events: events.map((event) => wholeEvent(event, now)),
       delayMs: changes.findLast(({ delayMs }) => delayMs !== undefined)?.delayMs ?? 0,
-    });
-    if (!held) return false;
-    if (written) for (const { also } of changes) await also?.(tx);
-    for (const { step } of changes) await this.fault('before-commit', step);
-    return true;
+    };
+    const also = changes.flatMap((change) => change.also ?? []);
+    const { held, written } = await writeJournal(tx, this.#durable.run, state, kept, also.length > 0);
+    if (held && written) for (const more of also) await more(tx);
+    return held;
   }
 
   /** After a COMMIT without an answer: whether it was kept. Nobody else leaves the fence as it is and sets this status. */

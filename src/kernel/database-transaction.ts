@@ -1,6 +1,8 @@
+import type { Socket } from 'node:net';
 import type pg from 'pg';
 
-import type { Service, Tx } from '#kernel/database';
+import type { Service, Statement, Tx } from '#kernel/database';
+import { isAway, UnknownOutcome } from '#kernel/database-faults';
 import { toRow } from '#kernel/database-rows';
 import { requireUuid } from '#kernel/ids';
 
@@ -14,10 +16,15 @@ export function serviceDoor(service: Service): string {
   return `SET LOCAL ROLE lintel_${service}`;
 }
 
-/** An open transaction on a connection, behind a door. */
-export function transactionOf(client: pg.PoolClient, door: string): Tx {
+/** An open transaction on a connection, behind a door. `commit` ends it unless its work did; throws {@link UnknownOutcome} where nobody knows. */
+export function transactionOf(client: pg.PoolClient, door: string): { tx: Tx; commit: () => Promise<void> } {
+  let committed = false;
+  const send = (query: pg.QueryConfig): Promise<pg.QueryResult> => {
+    if (committed) throw new Error('The transaction has ended.');
+    return client.query(query);
+  };
   const rows = async <Row>(query: pg.QueryConfig): Promise<Row[]> => {
-    const result = await client.query(query);
+    const result = await send(query);
     return result.rows.map(toRow) as Row[];
   };
   const tx: Tx = {
@@ -29,10 +36,18 @@ export function transactionOf(client: pg.PoolClient, door: string): Tx {
       if (row === undefined) throw new Error('A row was expected and none came.');
       return row;
     },
-    execute: async (text, values = []) => (await client.query({ text, values: [...values] })).rowCount ?? 0,
+    execute: async (text, values = []) => (await send({ text, values: [...values] })).rowCount ?? 0,
     prepared: <Row>(name: string, text: string, values: readonly unknown[]) =>
       rows<Row>({ name, text, values: [...values] }),
-    run: async (statement) => (await client.query({ ...statement, values: [...statement.values] })).rowCount ?? 0,
+    run: async (statement) => (await send({ ...statement, values: [...statement.values] })).rowCount ?? 0,
+    commitWith: async <Row>(statement: Statement) => {
+      // pg turns objects into JSON when it sends, and one that it cannot turn would not keep COMMIT from leaving.
+      if (!statement.values.every(isPlain)) throw new TypeError('An object cannot leave together with COMMIT.');
+      if (committed) throw new Error('The transaction has ended.');
+      committed = true;
+      const result = await ended(client, { ...statement, values: [...statement.values] });
+      return (result as pg.QueryResult).rows.map(toRow) as Row[];
+    },
     asService: async (service, work) => {
       const before = (await client.query("SELECT current_setting('role') AS role")).rows[0].role as string;
       await client.query(serviceDoor(service));
@@ -48,5 +63,37 @@ export function transactionOf(client: pg.PoolClient, door: string): Tx {
       }
     },
   };
-  return tx;
+  return { tx, commit: async () => void (committed || (await ended(client))) };
+}
+
+/** Ends a transaction, with a last statement if there is one, whose answer it returns; throws that one's error, or {@link UnknownOutcome}. */
+async function ended(client: pg.PoolClient, last?: pg.QueryConfig): Promise<pg.QueryResult | undefined> {
+  const sent = corked(client, () => [last && client.query(last), client.query('COMMIT')] as const);
+  const [before, end] = await Promise.allSettled(sent);
+  if (end.status === 'rejected') throw isAway(end.reason) ? new UnknownOutcome(end.reason) : end.reason;
+  if (before.status === 'rejected') throw before.reason;
+  // The server's word for a COMMIT of a transaction in which something failed.
+  if (end.value.command !== 'COMMIT')
+    throw new Error('A statement failed whose error was not passed on: nothing is committed.');
+  return before.value;
+}
+
+function isPlain(value: unknown): boolean {
+  return (
+    typeof value !== 'object' ||
+    value === null ||
+    Buffer.isBuffer(value) ||
+    (Array.isArray(value) && value.every(isPlain))
+  );
+}
+
+/** What `send` writes at once leaves in one piece. */
+export function corked<T>(client: pg.PoolClient, send: () => T): T {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  stream.cork();
+  try {
+    return send();
+  } finally {
+    stream.uncork();
+  }
 }

@@ -1,10 +1,12 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { Database, type Statement, type Tx } from '#kernel/database';
+import { Database, type Statement } from '#kernel/database';
+import { createConnector } from '#kernel/database-connector';
 import { UnknownOutcome } from '#kernel/database-faults';
 import { newId } from '#kernel/ids';
 import { type TestDatabase, testDatabase } from '#test/database';
+import { postgresProxy } from '#test/tcp-proxy';
 
 let database: TestDatabase;
 let db: Database;
@@ -172,25 +174,73 @@ test('where BEGIN is refused nothing that was sent behind it takes effect', asyn
   expect(await epochsOf(writer)).toEqual([]);
 });
 
-test('a last statement, made of the result, is committed with the rest or undoes it; inside a joint transaction too', async () => {
-  const writer = newId();
-  const first = (tx: Tx) => tx.run(register(writer, 1));
-  await db.forService('usage_writer', first, (changed) => register(writer, 1 + changed));
-  expect(await epochsOf(writer)).toEqual([1, 2]);
-  const other = newId();
-  const twice = db.forService(
-    'usage_writer',
-    (tx) => tx.run(register(other, 1)),
-    () => register(other, 1),
-  );
-  await expect(twice).rejects.toMatchObject({ code: '23505' });
-  expect(await epochsOf(other)).toEqual([]);
-  await db.together(tenant, () =>
-    db.forService(
-      'usage_writer',
-      (tx) => tx.run(register(other, 3)),
-      () => register(other, 4),
-    ),
-  );
-  expect(await epochsOf(other)).toEqual([3, 4]);
+describe('a statement that leaves with COMMIT', () => {
+  test('is committed with the rest, or undoes it', async () => {
+    const writer = newId();
+    const rows = await db.forService('usage_writer', async (tx) => {
+      const changed = await tx.run(register(writer, 1));
+      const { name, text, values } = register(writer, 1 + changed);
+      return tx.commitWith({ name: `${name}-returning`, text: `${text} RETURNING epoch`, values });
+    });
+    expect(rows).toEqual([{ epoch: 2 }]);
+    expect(await epochsOf(writer)).toEqual([1, 2]);
+    const other = newId();
+    const twice = db.forService('usage_writer', async (tx) => {
+      await tx.run(register(other, 1));
+      await tx.commitWith(register(other, 1));
+    });
+    await expect(twice).rejects.toMatchObject({ code: '23505' });
+    expect(await epochsOf(other)).toEqual([]);
+  });
+
+  test('commits nothing where pg could refuse to send it', async () => {
+    const writer = newId();
+    const circle: Record<string, unknown> = {};
+    circle['self'] = circle;
+    const refused = db.forService('usage_writer', async (tx) => {
+      await tx.run(register(writer, 1));
+      await tx.commitWith({ name: 'circle', text: 'SELECT $1::jsonb', values: [circle] });
+    });
+    await expect(refused).rejects.toThrow('An object cannot leave together with COMMIT.');
+    expect(await epochsOf(writer)).toEqual([]);
+  });
+
+  test('whose connection is cut before BEGIN was answered has an unknown outcome, and is not sent again', async () => {
+    const { proxy, url } = await postgresProxy(database.url);
+    const single = new Database({ connector: createConnector(url, 'test-cut'), poolSize: 1 });
+    await single.forPlatform((tx) => tx.query('SELECT 1'));
+    proxy.cutAnswersTo(/BEGIN/, 1);
+    const writer = newId();
+    const cut = single.forService('usage_writer', (tx) => tx.commitWith(register(writer, 1)));
+    await expect(cut).rejects.toBeInstanceOf(UnknownOutcome);
+    await single.close();
+    await proxy.close();
+  });
+
+  test('ends the transaction: nothing may follow', async () => {
+    const writer = newId();
+    const more = db.forService('usage_writer', async (tx) => {
+      await tx.commitWith(register(writer, 1));
+      await tx.run(register(writer, 2));
+    });
+    await expect(more).rejects.toThrow('The transaction has ended.');
+    expect(await epochsOf(writer)).toEqual([1]);
+  });
+
+  test('inside a joint transaction leaves the end to the whole', async () => {
+    const writer = newId();
+    const whole = db.together(tenant, async () => {
+      await db.forService('usage_writer', async (tx) => void (await tx.commitWith(register(writer, 3))));
+      await db.forService('usage_writer', async (tx) => void (await tx.commitWith(register(writer, 4))));
+      throw new Error('after all not');
+    });
+    await expect(whole).rejects.toThrow('after all not');
+    expect(await epochsOf(writer)).toEqual([]);
+    await db.together(tenant, (tx) =>
+      db
+        .forService('usage_writer', async (inner) => void (await inner.commitWith(register(writer, 5))))
+        .then(() => tx.commitWith({ name: 'one', text: 'SELECT 1', values: [] })),
+    );
+    expect(await epochsOf(writer)).toEqual([5]);
+  });
 });

@@ -1,9 +1,8 @@
-import type { Socket } from 'node:net';
 import pg from 'pg';
 
 import type { Connector } from '#kernel/database-connector';
 import { isAway, isTransient, UnknownOutcome } from '#kernel/database-faults';
-import { serviceDoor, tenantDoor, transactionOf } from '#kernel/database-transaction';
+import { corked, serviceDoor, tenantDoor, transactionOf } from '#kernel/database-transaction';
 import { joinStatements } from '#kernel/join-statements';
 import { currentJoint, runJoint } from '#kernel/joint';
 import { appendedIn, type Event } from '#kernel/log';
@@ -26,6 +25,11 @@ export type Tx = {
   prepared<Row = Record<string, unknown>>(name: string, text: string, values: readonly unknown[]): Promise<Row[]>;
   /** The same for a statement that only changes rows: how many. */
   run(statement: Statement): Promise<number>;
+  /**
+   * The end of the transaction: a statement that leaves together with COMMIT, so that the rows it locks are not held for as long as
+   * this process takes to come back to them. Resolves when both are answered; nothing may follow. Its values are no objects.
+   */
+  commitWith<Row = Record<string, unknown>>(statement: Statement): Promise<Row[]>;
   /** Goes on as a service in the same transaction: for a row that lives beside the tenant's (a directory entry). */
   asService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
 };
@@ -53,15 +57,8 @@ export type Doors = {
   forTenant<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Rows of all tenants: operators' views and what belongs to no tenant. */
   forPlatform<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
-  /**
-   * The named tables of one service. `last`: a statement made of the work's result that leaves together with COMMIT, so that the rows
-   * it locks are not held for as long as this process takes to come back to them.
-   */
-  forService<T>(
-    service: Service,
-    work: (tx: Tx) => Promise<T>,
-    last?: (result: T) => Statement | undefined,
-  ): Promise<T>;
+  /** The named tables of one service. */
+  forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** The same door for statements that need not wait for each other's answers. */
   inOneTrip(service: Service, statements: readonly Statement[]): Promise<void>;
 };
@@ -107,12 +104,8 @@ export class Database implements Doors {
     return this.#open('SET LOCAL ROLE lintel_platform', work);
   }
 
-  forService<T>(
-    service: Service,
-    work: (tx: Tx) => Promise<T>,
-    last?: (result: T) => Statement | undefined,
-  ): Promise<T> {
-    return this.#open(serviceDoor(service), work, last);
+  forService<T>(service: Service, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#open(serviceDoor(service), work);
   }
 
   /**
@@ -127,7 +120,7 @@ export class Database implements Doors {
       return runJoint(tx, client, door, work);
     };
     return this.#withRetries(
-      () => this.#attempt(door, whole, { stepwise: true }),
+      () => this.#attempt(door, whole, true),
       () => !begun,
     );
   }
@@ -165,16 +158,9 @@ export class Database implements Doors {
     await Promise.race([this.#pool.end(), new Promise((resolve) => setTimeout(resolve, closeMs).unref())]);
   }
 
-  #open<T>(door: string, work: (tx: Tx) => Promise<T>, last?: Last<T>): Promise<T> {
+  #open<T>(door: string, work: (tx: Tx) => Promise<T>): Promise<T> {
     const joint = currentJoint();
-    if (joint === undefined)
-      return this.#withRetries(() => this.#attempt(door, work, last === undefined ? {} : { last }));
-    return joint.join(door, async (tx) => {
-      const result = await work(tx);
-      const statement = last?.(result);
-      if (statement !== undefined) await tx.run(statement);
-      return result;
-    });
+    return joint === undefined ? this.#withRetries(() => this.#attempt(door, work)) : joint.join(door, work);
   }
 
   async #withRetries<T>(run: () => Promise<T>, mayRepeat: () => boolean = () => true): Promise<T> {
@@ -198,24 +184,19 @@ export class Database implements Doors {
   }
 
   /** `stepwise`: the work begins when BEGIN is answered; else its first statements leave with BEGIN. */
-  #attempt<T>(
-    prepare: string,
-    work: Work<T>,
-    { stepwise = false, last }: { stepwise?: boolean; last?: Last<T> },
-  ): Promise<T> {
+  #attempt<T>(prepare: string, work: Work<T>, stepwise = false): Promise<T> {
     return this.#connected(async (client) => {
-      // Where BEGIN fails so does all that was sent behind it: the transaction is spoilt, or the connection is gone.
-      const begun = client.query(`BEGIN; ${prepare}`);
-      begun.catch(() => undefined);
-      if (stepwise) await begun;
-      const tx = transactionOf(client, prepare);
-      const result = await after(begun, work(tx, client));
-      const end = await commit(client, last?.(result));
-      // The server's word for a COMMIT of a transaction in which something failed.
-      if (end.command !== 'COMMIT')
-        throw new Error('A statement failed whose error was not passed on: nothing is committed.');
+      const { open, begun, done } = corked(client, () => {
+        // Where BEGIN fails so does all that was sent behind it: the transaction is spoilt, or the connection is gone.
+        const begun = client.query(`BEGIN; ${prepare}`);
+        begun.catch(() => undefined);
+        const open = transactionOf(client, prepare);
+        return { open, begun, done: stepwise ? begun.then(() => work(open.tx, client)) : work(open.tx, client) };
+      });
+      const result = await after(begun, done);
+      await open.commit();
       this.#reached();
-      return { result, events: appendedIn(tx) };
+      return { result, events: appendedIn(open.tx) };
     }).then(async ({ result, events }) => {
       if (events.length > 0) await Promise.all(this.#onCommit.map((listener) => listener(events)));
       return result;
@@ -248,42 +229,14 @@ export class Database implements Doors {
   }
 }
 
-/** Ends a transaction, with a last statement if there is one; throws that one's error, or {@link UnknownOutcome}. */
-async function commit(client: pg.PoolClient, last: Statement | undefined): Promise<pg.QueryResult> {
-  const sent = corked(client, () => [
-    last === undefined ? undefined : client.query({ ...last, values: [...last.values] }),
-    client.query('COMMIT'),
-  ]);
-  const [before, end] = (await Promise.allSettled(sent)) as [
-    PromiseSettledResult<unknown>,
-    PromiseSettledResult<pg.QueryResult>,
-  ];
-  if (end.status === 'rejected') throw isAway(end.reason) ? new UnknownOutcome(end.reason) : end.reason;
-  if (before.status === 'rejected') throw before.reason;
-  return end.value;
-}
-
-/** The statement that leaves with COMMIT. */
-type Last<T> = (result: T) => Statement | undefined;
-
 /** What a transaction does. */
 type Work<T> = (tx: Tx, client: pg.PoolClient) => Promise<T>;
 
-/** The work's result; where BEGIN failed that error, which is the cause of the work's. */
+/** The work's result; where BEGIN failed that error, which is the cause of the work's, unless COMMIT was on its way already. */
 async function after<T>(begun: Promise<unknown>, work: Promise<T>): Promise<T> {
   const [first, second] = await Promise.allSettled([begun, work]);
+  if (second.status === 'rejected' && second.reason instanceof UnknownOutcome) throw second.reason;
   if (first.status === 'rejected') throw first.reason;
   if (second.status === 'rejected') throw second.reason;
   return second.value;
-}
-
-/** What `send` writes at once leaves in one piece. */
-function corked<T>(client: pg.PoolClient, send: () => T): T {
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
-  stream.cork();
-  try {
-    return send();
-  } finally {
-    stream.uncork();
-  }
 }

@@ -18,7 +18,6 @@ import {
   renewHolder,
   reportRates,
   shrinkLeases,
-  writeGrants,
 } from './lease-store.ts';
 import type { RequestRates } from './request-rates.ts';
 import type { Want } from './share-remaining.ts';
@@ -203,11 +202,7 @@ export class LeaseKeeper {
   #grow(wants: ReadonlyMap<Lease, Want>): Promise<Lease[]> {
     return this.#inTurn(async () => {
       const present = new Map([...wants].filter(([lease]) => lease.holderId === this.#book.holder.id));
-      const results = await this.#db.forService(
-        'lease_keeper',
-        (tx) => growLeases(tx, present, this.#nodes),
-        writeGrants,
-      );
+      const results = await this.#db.forService('lease_keeper', (tx) => growLeases(tx, present, this.#nodes));
       return this.#book.apply(results, present);
     });
   }

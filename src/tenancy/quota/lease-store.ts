@@ -48,7 +48,7 @@ export async function endHolder(tx: Tx, holderId: string): Promise<void> {
 }
 
 /**
- * What leases may grow by, each by its share of what remains; {@link writeGrants} writes it in the same transaction. The limits are locked one after the other in the order of their keys, so
+ * Grows leases, each by its share of what remains, and ends the transaction. The limits are locked one after the other in the order of their keys, so
  * that what is read after is what is written on, and no two nodes wait for each other.
  */
 export async function growLeases(tx: Tx, wants: ReadonlyMap<Lease, Want>, nodes: number): Promise<Granted[]> {
@@ -100,11 +100,13 @@ export async function growLeases(tx: Tx, wants: ReadonlyMap<Lease, Want>, nodes:
     const remaining = row.amount - row.blocked - base;
     results.push({ lease, base, amount: shareOf(want, remaining, nodes), unused: row.amount - row.used });
   }
+  const grants = grantsOf(results);
+  if (grants !== undefined) await tx.commitWith(grants);
   return results;
 }
 
 /** Writes down what leases were granted; undefined when nothing was. */
-export function writeGrants(results: readonly Granted[]): Statement | undefined {
+function grantsOf(results: readonly Granted[]): Statement | undefined {
   const grown = results.flatMap((each) => ('base' in each && each.amount > 0 ? [each] : []));
   if (grown.length === 0) return undefined;
   return {
