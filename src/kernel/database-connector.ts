@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
 
+import { type Bind, bindMessage } from '#kernel/bind-message';
 import { rowTypes } from '#kernel/database-rows';
 
 /** How connections to the writable PostgreSQL are made. */
@@ -69,6 +70,8 @@ export function createConnector(url: string, applicationName: string): Connector
     constructor() {
       super(settings(preferred));
       this.#first = preferred;
+      const { connection } = this as unknown as { connection: { stream: Socket; bind(config: Bind): void } };
+      connection.bind = (config) => void (connection.stream.writable && connection.stream.write(bindMessage(config)));
       // Between two owners (just connected, handed out by the pool) nobody listens; a server that dies then must not end the process.
       this.on('error', () => undefined);
     }
