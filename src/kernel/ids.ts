@@ -110,7 +110,7 @@ export function formatId(kind: IdKind, uuid: string): string {
     held &= (1 << bits) - 1;
   }
   if (at !== 26 || bits !== 0 || uuid.length !== 36) throw new TypeError('not a UUID');
-  return `${idPrefixes[kind]}_${made.latin1Slice()}`;
+  return `${idPrefixes[kind]}_${made.toString('latin1')}`;
 }
 
 /** The UUID behind an outside id of this kind, or undefined when it is not one. */
