@@ -1,54 +1,19 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { TraceStep } from '#kernel/http';
 import { newId } from '#kernel/ids';
-import {
-  type AgentHouse,
-  agentHouse,
-  connectDouble,
-  deliver,
-  principalOf,
-  startToolDouble,
-  type ToolDouble,
-  testCause,
-} from '#test/agent-house';
-import { type TestDatabase, testDatabase } from '#test/database';
+import { agentGround, until } from '#test/agent-ground';
+import { type AgentHouse, deliver, principalOf, testCause } from '#test/agent-house';
 import type { NativeDefinition } from './definitions.ts';
 import type { Run } from './runs.ts';
 
-let t: TestDatabase;
-let tools: ToolDouble;
-const houses: AgentHouse[] = [];
-
-beforeAll(async () => {
-  t = await testDatabase(16);
-  tools = await startToolDouble();
-});
-afterEach(async () => {
-  await Promise.all(houses.splice(0).map((house) => house.close()));
-});
-afterAll(async () => {
-  await tools.close();
-  await t.close();
-});
-
-function house(options: Parameters<typeof agentHouse>[1] = {}): AgentHouse {
-  const made = agentHouse(t.db, options);
-  houses.push(made);
-  return made;
-}
+const ground = agentGround();
+const { house, takeOver } = ground;
 
 /** A tenant with an agent `helper`, and calls of it as the gateway makes them. */
 async function tenantOf(of: AgentHouse, definition: Partial<NativeDefinition> = {}) {
-  const tenantId = newId();
-  const tool = await connectDouble(of, tenantId, tools);
-  const make = (name: string, more: Partial<NativeDefinition>) =>
-    of.module.agents.createAgent(
-      tenantId,
-      { name, definition: { kind: 'native', instructions: 'Help.', model: 'double/m', ...more } },
-      testCause,
-    );
-  const agent = await make('helper', { tools: [{ tool }, { tool: 'calculator' }, { tool: 'lintel' }], ...definition });
+  const made = await ground.agentOf(of, definition, 'helper');
+  const { tenantId } = made;
   const call = (by: AgentHouse, text: string, more: object = {}, reference = 'helper') => {
     const callId = newId();
     const done = by.module.chat(
@@ -68,29 +33,7 @@ async function tenantOf(of: AgentHouse, definition: Partial<NativeDefinition> = 
     return { callId, done };
   };
   const run = async (): Promise<Run> => (await of.module.runs.listRuns(tenantId, {}, 1)).data[0] as Run;
-  return { tenantId, agent, call, run, make };
-}
-
-async function until<T>(what: () => Promise<T | undefined | false>): Promise<T> {
-  const end = performance.now() + 10_000;
-  for (;;) {
-    const value = await what();
-    if (value !== undefined && value !== false) return value as T;
-    if (performance.now() > end) throw new Error('it did not happen within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** Lets the lease of a run end now, and another engine do all that is free then. */
-async function takeOver(by: AgentHouse, run: Run): Promise<void> {
-  await t.db.forTenant(run.tenantId, (tx) =>
-    tx.execute(
-      `UPDATE runs SET lease_expires_at = clock_timestamp() - interval '1 second'
-       WHERE tenant_id = $1 AND id = $2 AND status = 'running'`,
-      [run.tenantId, run.id],
-    ),
-  );
-  for (const each of await by.module.engine.claim(10)) await by.module.engine.drive(each);
+  return { ...made, call, run };
 }
 
 const short = (trace: readonly TraceStep[]) =>
@@ -158,12 +101,12 @@ test('a run whose front died gets its row from the log: one, however often it is
   await made.done;
   crash = false;
   expect(a.callRows).toEqual([]);
-  await deliver(t.db, b, tenantId);
+  await deliver(ground.db, b, tenantId);
   expect(b.callRows).toEqual([]);
   await takeOver(b, await run());
   expect((await run()).status).toBe('finished');
-  await deliver(t.db, b, tenantId);
-  await deliver(t.db, b, tenantId);
+  await deliver(ground.db, b, tenantId);
+  await deliver(ground.db, b, tenantId);
   expect(b.callRows).toHaveLength(1);
   expect(b.callRows[0]).toMatchObject({
     id: made.callId,
@@ -188,13 +131,13 @@ test('a front that is killed when the run has ended, before the row, leaves it t
   const { call, tenantId } = await tenantOf(a);
   await call(a, 'hello').done;
   const [own] = a.callRows.splice(0);
-  await deliver(t.db, b, tenantId);
+  await deliver(ground.db, b, tenantId);
   expect(b.callRows).toHaveLength(1);
   const { endedAt: _a, ...fromFront } = own as (typeof a.callRows)[number];
   const { endedAt: _b, ...fromLog } = b.callRows[0] as (typeof a.callRows)[number];
   expect(fromLog).toEqual(fromFront);
   await call(b, 'hello').done;
-  await deliver(t.db, b, tenantId);
+  await deliver(ground.db, b, tenantId);
   expect(b.callRows).toHaveLength(2);
 });
 
@@ -215,6 +158,44 @@ test('a run that failed, and one that its client left, tell so in their rows', a
   };
   await expect(call(h, 'hello', { signal: client.signal }).done).rejects.toThrow(/gone/);
   expect(h.callRows.at(-1)).toMatchObject({ status: 'cancelled', httpStatus: 499 });
+});
+
+test.each([
+  ['goes on after a person’s yes', true],
+  ['is cancelled while it waits', false],
+])('a run that %s: its rows add up to what it used', async (_how, approved) => {
+  const [a, b] = [house(), house()];
+  const { call, run, tenantId } = await tenantOf(a);
+  const { callId, done } = call(a, 'call:lintel_write {"method":"POST","path":"/v1/x"}');
+  expect((await done).run.status).toBe('waiting');
+  await deliver(ground.db, a, tenantId);
+  expect(a.callRows).toMatchObject([{ id: callId, quantities: { requests: 1, input_tokens: 10 }, price: '0.02' }]);
+  const { id } = await run();
+  const [approval] = await a.module.approvals.pendingApprovals(tenantId, id);
+  const yes = { approved: true, note: undefined };
+  if (approved) await a.module.approvals.decideApproval(tenantId, approval?.id ?? '', yes, testCause);
+  else await a.module.runs.cancelRun(tenantId, id, testCause);
+  await ground.driveFree(b);
+  await deliver(ground.db, a, tenantId);
+  await deliver(ground.db, a, tenantId);
+  expect(a.callRows).toHaveLength(2);
+  expect(short(a.callRows[1]?.trace ?? []).map(([step]) => step)).toEqual(
+    approved ? ['call', 'model', 'approval', 'tool', 'model', 'run'] : ['call', 'model', 'approval', 'run'],
+  );
+  expect(a.callRows[1]).toMatchObject(
+    approved
+      ? {
+          id,
+          status: 'ok',
+          quantities: { requests: 1, input_tokens: 10, output_tokens: 5 },
+          price: '0.03',
+          cost: '0.001',
+        }
+      : { id, status: 'cancelled', quantities: {}, price: '0', cost: '0' },
+  );
+  const whole = await run();
+  const sum = a.callRows.reduce((all, row) => all + Number(row.price), 0);
+  expect(sum).toBeCloseTo(Number(whole.money), 9);
 });
 
 test('a client whose run is taken over is told where it stands in the end, not where it was lost', async () => {
@@ -246,7 +227,7 @@ test('a client whose run is taken over is told where it stands in the end, not w
   release();
   expect((await answers.done).message?.content).toBe('You said: hello');
   expect(texts.join('')).toBe('You said: hello');
-  await deliver(t.db, b, tenantId);
+  await deliver(ground.db, b, tenantId);
   expect([...a.callRows, ...b.callRows].map(({ id }) => id).sort()).toEqual(
     [waits.callId, waits.callId, answers.callId, answers.callId].sort(),
   );
@@ -269,4 +250,26 @@ test('a client that leaves while another engine has its run ends it there', asyn
   await taken;
   expect((await run()).status).toBe('cancelled');
   expect(String(await ended)).toMatch(/Ended by the caller/);
+});
+
+test('an agent whose requests per second are spent is not called; a key that may not call it takes none of them', async () => {
+  const h = house();
+  const { agent, tenantId, call } = await tenantOf(h);
+  h.quota.busy.add(agent.id);
+  await expect(call(h, 'hello').done).rejects.toMatchObject({ kind: { type: 'rate-limited', status: 429 } });
+  const cut = principalOf(tenantId, { kind: 'key', agents: [newId()] });
+  await expect(call(h, 'hello', { principal: cut }).done).rejects.toMatchObject({
+    kind: { type: 'agent-not-allowed' },
+  });
+  expect((await h.module.runs.listRuns(tenantId, {}, 1)).data).toEqual([]);
+});
+
+test('an agent that asks one whose requests per second are spent is told so, and goes on', async () => {
+  const h = house();
+  const of = await tenantOf(h);
+  const boss = await of.make('boss', { tools: [{ tool: 'agent/helper' }] });
+  h.quota.busy.add(of.agent.id);
+  const { run } = await h.module.runs.runInForeground(boss.ask('call:ask_helper {"message":"hello"}'));
+  expect(run).toMatchObject({ status: 'finished', output: { text: 'Done: Too many requests per second.' } });
+  expect(h.model.calls).toBe(2);
 });

@@ -1,18 +1,20 @@
 import type { Cause } from '#kernel/cause';
 import type { Clock } from '#kernel/clock';
+import type { Principal } from '#kernel/http';
 import { Problem } from '#kernel/problem';
-import type { Message } from '#models';
+import type { Engine, Message } from '#models';
 import type { AgentDirectory } from './agent-directory.ts';
 import { type CallOrigin, callRecordOf } from './call-record.ts';
 import { readMessages } from './conversation.ts';
 import type { RunListener } from './drive-context.ts';
 import { followRun } from './follow-run.ts';
-import type { MeteringPort } from './ports.ts';
+import type { MeteringPort, QuotaPort } from './ports.ts';
 import { agentProblems } from './problems.ts';
 import type { Driven } from './run-engine.ts';
 import type { ResolvedAgent, RunManager } from './run-manager.ts';
 import type { RunBell } from './run-stream.ts';
 import type { Front, Run, Step } from './runs.ts';
+import { enginesOf, type Models } from './schemas.ts';
 import { priceOf, spendingOf } from './spending.ts';
 
 /** A call of an agent: who, from where, what, and who listens. */
@@ -28,6 +30,8 @@ export type AgentCall = CallOrigin & {
 /** What an agent answered, or where its run stands: `waiting` and `needs_review` have no message yet. */
 export type ChatResult = {
   run: Run;
+  /** What answered; null: elsewhere. */
+  engine: Engine | null;
   message: { role: 'assistant'; content: string } | null;
   finishReason: string | null;
   quantities: Record<string, number>;
@@ -37,9 +41,11 @@ export type ChatResult = {
 /** What calls of agents are served with. */
 export type CallDeps = {
   directory: AgentDirectory;
+  agents: Models;
   runs: RunManager;
   bell: RunBell;
   metering: MeteringPort;
+  quota: Pick<QuotaPort, 'takeAgentRequest'>;
   clock: Clock;
 };
 
@@ -51,6 +57,15 @@ export class AgentCalls {
     this.#deps = deps;
   }
 
+  /** The agent that a reference names, for one call by this principal: takes one of its requests per second. 404, 403, 429. */
+  resolve({ tenantId, agents }: Principal, reference: string): ResolvedAgent {
+    const agent = this.#deps.directory.resolve(tenantId, reference);
+    if (agents !== undefined && !agents.includes(agent.agentId))
+      throw new Problem(agentProblems.agentNotAllowed, { detail: `The key may not call the agent "${agent.name}".` });
+    this.#deps.quota.takeAgentRequest(tenantId, agent.agentId);
+    return agent;
+  }
+
   /**
    * Runs an agent for a client that waits, as `POST /v1/chat/completions` does. `body` is OpenAI's request: the client's own tools
    * and `n` above 1 are refused (400). Rejects with the problem that ended the run; the call's row is committed before either way.
@@ -60,16 +75,21 @@ export class AgentCalls {
     reference: string,
     body: Record<string, unknown>,
   ): Promise<ChatResult> {
-    const agent = this.#deps.directory.resolve(call.principal.tenantId, reference);
+    const agent = this.resolve(call.principal, reference);
     const tools = body['tools'];
     if (Array.isArray(tools) && tools.length > 0) throw refused('tools', 'An agent brings its own tools.');
     if (typeof body['n'] === 'number' && body['n'] > 1) throw refused('n', 'An agent gives one answer.');
     const driven = await this.run({ ...call, agent, messages: readMessages(body['messages'], '/messages') });
-    if (driven.problem !== undefined) throw driven.problem;
-    const { run, steps } = driven;
-    if (run.status === 'cancelled') throw new Problem(agentProblems.runCancelled, { detail: run.error?.detail ?? '' });
+    const { run, steps, problem } = driven;
+    if (problem !== undefined) throw new Problem(problem.kind, { ...problem.details, recorded: true });
+    if (run.status === 'cancelled')
+      throw new Problem(agentProblems.runCancelled, { detail: run.error?.detail ?? '', recorded: true });
+    const [engine] = await enginesOf(this.#deps.agents, run.tenantId, [
+      { agentId: run.agentId, version: run.agentVersion },
+    ]);
     return {
       run,
+      engine: engine ?? null,
       message: run.output === null ? null : { role: 'assistant', content: run.output.text },
       finishReason: run.output?.finishReason ?? null,
       quantities: { ...spendingOf(run, steps).quantities },
@@ -105,20 +125,20 @@ export class AgentCalls {
       driven = await followRun({ runs, bell }, driven, call.signal, { listener, streamed });
     const { run, steps, problem } = driven;
     // One that another engine has gets its row when it stands still: the log brings it (see callSubscriber).
-    if (run.status !== 'running') await this.#record(call, run, steps, problem);
+    if (run.status !== 'running') await this.#record(call, run, steps, problem?.kind.status);
     return driven;
   }
 
   /** Queues a run for the background and writes the call's row. */
   async queue(call: AgentCall): Promise<Run> {
     const run = await this.#deps.runs.runInBackground({ ...call, front: frontOf(call) });
-    await this.#record(call, run, [], undefined);
+    await this.#record(call, run, [], 202);
     return run;
   }
 
-  #record(call: AgentCall, run: Run, steps: readonly Step[], problem: Problem | undefined): Promise<void> {
+  #record(call: AgentCall, run: Run, steps: readonly Step[], httpStatus: number | undefined): Promise<void> {
     const { metering, clock } = this.#deps;
-    const row = callRecordOf({ ...run, callId: call.callId }, frontOf(call), steps, clock.now(), problem?.kind.status);
+    const row = callRecordOf({ ...run, callId: call.callId }, frontOf(call), steps, clock.now(), httpStatus);
     return metering.record({ call: row, usage: [], charges: [] });
   }
 }

@@ -7,7 +7,7 @@ import { type Page, pageOf } from '#kernel/pages';
 import { invalidInput, notFound, Problem } from '#kernel/problem';
 import type { Sealer } from '#kernel/seal';
 import { builtinNames } from './builtin-tools.ts';
-import type { Definition } from './definitions.ts';
+import type { Definition, NewDefinition } from './definitions.ts';
 import { agentProblems } from './problems.ts';
 import {
   type Agent,
@@ -17,6 +17,7 @@ import {
   listAgents,
   listVersions,
   readAgent,
+  readModels,
   readTools,
   readVersion,
   setAlias,
@@ -24,7 +25,7 @@ import {
 } from './store.ts';
 
 /** A definition to be kept as a version; `headers` go to an external agent with every call and are sealed. */
-export type NewVersion = { definition: Definition; headers?: Record<string, string>; note?: string };
+export type NewVersion = { definition: NewDefinition; headers?: Record<string, string>; note?: string };
 
 /** What agents are managed with. */
 export type AgentManagerDeps = {
@@ -33,6 +34,8 @@ export type AgentManagerDeps = {
   sealer: Pick<Sealer, 'seal' | 'open'>;
   /** Throws 400 for an address that the tenant's calls could not go to. */
   checkAddress(tenantId: string, url: string): Promise<void>;
+  /** The model of agents that name none; undefined where there is a choice. */
+  defaultModel(tenantId: string): string | undefined;
 };
 
 const maxRemembered = 500;
@@ -52,9 +55,9 @@ export class AgentManager {
     input: NewVersion & { name: string; description?: string },
     cause: Cause,
   ): Promise<Agent> {
-    await this.#checkDefinition(tenantId, input.definition);
+    const definition = await this.#complete(tenantId, input.definition);
     const at = this.#deps.clock.now().toString();
-    const { name, description = '', definition } = input;
+    const { name, description = '' } = input;
     const agent = {
       tenantId,
       id: newId(),
@@ -70,7 +73,7 @@ export class AgentManager {
       if (!(await insertAgent(tx, agent))) {
         throw new Problem(agentProblems.nameTaken, { detail: `There is an agent named "${name}" already.` });
       }
-      await this.#addVersion(tx, made, 1, input, cause);
+      await this.#addVersion(tx, made, 1, { ...input, definition }, cause);
       await setAlias(tx, tenantId, agent.id, 'live', 1);
       await this.#append(tx, 'agent.created', made, { after: { name, kind: agent.kind, version: 1 } }, cause);
     });
@@ -127,11 +130,11 @@ export class AgentManager {
     input: NewVersion & { live?: boolean },
     cause: Cause,
   ): Promise<Agent> {
-    await this.#checkDefinition(tenantId, input.definition);
+    const definition = await this.#complete(tenantId, input.definition);
     return this.#change(tenantId, id, async (tx, agent, at) => {
-      if (input.definition.kind !== agent.kind) throw invalidInput('/definition/kind', `must stay ${agent.kind}`);
+      if (definition.kind !== agent.kind) throw invalidInput('/definition/kind', `must stay ${agent.kind}`);
       const version = agent.latestVersion + 1;
-      await this.#addVersion(tx, agent, version, input, cause);
+      await this.#addVersion(tx, agent, version, { ...input, definition }, cause);
       await updateAgent(tx, agent, { description: agent.description, latestVersion: version, at });
       if (input.live !== false) await setAlias(tx, tenantId, id, 'live', version);
       const live = { before: agent.aliases['live'], after: input.live === false ? agent.aliases['live'] : version };
@@ -176,6 +179,19 @@ export class AgentManager {
     return found;
   }
 
+  /** The models that versions ask, in their order, from memory or in one read; null: one that runs elsewhere. */
+  async modelsOf(
+    tenantId: string,
+    versions: readonly { agentId: string; version: number }[],
+  ): Promise<(string | null)[]> {
+    const known = versions.flatMap(
+      ({ agentId, version }) => this.#versions.get(`${tenantId}/${agentId}/${version}`) ?? [],
+    );
+    return known.length === versions.length
+      ? known.map(({ definition }) => (definition.kind === 'native' ? definition.model : null))
+      : this.#deps.db.forTenant(tenantId, (tx) => readModels(tx, tenantId, versions));
+  }
+
   /** Headers of an external agent's version, unsealed. */
   secretsOf(version: AgentVersion): Record<string, string> {
     if (version.secret === null) return {};
@@ -196,7 +212,13 @@ export class AgentManager {
     return changed as Agent;
   }
 
-  async #addVersion(tx: Tx, agent: Agent, version: number, input: NewVersion, cause: Cause): Promise<void> {
+  async #addVersion(
+    tx: Tx,
+    agent: Agent,
+    version: number,
+    input: NewVersion & { definition: Definition },
+    cause: Cause,
+  ): Promise<void> {
     const { headers } = input;
     if (headers !== undefined && agent.kind === 'native') throw invalidInput('/headers', 'are for external agents');
     const place = { tenantId: agent.tenantId, agentId: agent.id, version };
@@ -210,9 +232,15 @@ export class AgentManager {
     });
   }
 
-  /** Tools must exist, and an address must be one that may be called. */
-  async #checkDefinition(tenantId: string, definition: Definition): Promise<void> {
-    if (definition.kind === 'external') return this.#deps.checkAddress(tenantId, definition.url);
+  /** The definition with its model. Tools must exist, and an address must be one that may be called. */
+  async #complete(tenantId: string, definition: NewDefinition): Promise<Definition> {
+    if (definition.kind === 'external') {
+      await this.#deps.checkAddress(tenantId, definition.url);
+      return definition;
+    }
+    const model = definition.model ?? this.#deps.defaultModel(tenantId);
+    if (model === undefined)
+      throw invalidInput('/definition/model', 'is missing: GET /v1/models lists those that are connected');
     const uses = definition.tools ?? [];
     const ids = uses.map((use) => parseId('tool', use.tool));
     const known = await this.#deps.db.forTenant(tenantId, (tx) =>
@@ -233,6 +261,7 @@ export class AgentManager {
           'is not a tool of yours, clock, calculator, lintel or agent/<name>',
         );
     });
+    return { ...definition, model };
   }
 
   #append(

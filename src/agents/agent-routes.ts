@@ -5,7 +5,7 @@ import { type Principal, type Route, route } from '#kernel/http';
 import { pageSchema, readCursor } from '#kernel/pages';
 import { Problem } from '#kernel/problem';
 import type { AgentManager } from './agent-manager.ts';
-import { Definition, Name, SecretValues } from './definitions.ts';
+import { Name, NewDefinition, SecretValues } from './definitions.ts';
 import { requireAgent } from './own-agents.ts';
 import { agentProblems } from './problems.ts';
 import {
@@ -13,11 +13,12 @@ import {
   gone,
   idParams,
   pageOptions,
-  shownAgent,
+  shownAgents,
   shownVersion,
   uuidOf,
   versionSchema,
 } from './schemas.ts';
+import type { Agent } from './store.ts';
 
 const strict = { additionalProperties: false };
 const description = Type.String({ maxLength: 2_000 });
@@ -27,6 +28,7 @@ const agentParams = Type.Object({ id: Type.String() });
 
 /** Agents, versions and aliases. */
 export function agentRoutes({ agents }: { agents: AgentManager }): readonly Route[] {
+  const shown = async (agent: Agent) => (await shownAgents(agents, [agent]))[0];
   return [
     route({
       method: 'POST',
@@ -37,7 +39,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       permission: 'agents:create',
       schema: {
         body: Type.Object(
-          { name: Name, description: Type.Optional(description), definition: Definition, headers, note },
+          { name: Name, description: Type.Optional(description), definition: NewDefinition, headers, note },
           strict,
         ),
         response: { 201: agentSchema },
@@ -49,7 +51,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
           });
         const agent = await agents.createAgent(context.tenantId, context.body, causeOf(context));
         context.reply.code(201);
-        return shownAgent(agent);
+        return shown(agent);
       },
     }),
     route({
@@ -63,7 +65,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       handle: async ({ tenantId, principal, query }) => {
         const [after] = readCursor(query.cursor, [/^[a-z0-9-]{1,40}$/]) ?? [];
         const page = await agents.listAgents(tenantId, after, query.limit ?? 50, principal.agents);
-        return { ...page, data: page.data.map(shownAgent) };
+        return { ...page, data: await shownAgents(agents, page.data) };
       },
     }),
     route({
@@ -74,7 +76,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       area: 'tenant',
       permission: 'agents:read',
       schema: { params: idParams, response: { 200: agentSchema } },
-      handle: async (context) => shownAgent(await agents.getAgent(context.tenantId, agentOf(context))),
+      handle: async (context) => shown(await agents.getAgent(context.tenantId, agentOf(context))),
     }),
     route({
       method: 'PATCH',
@@ -86,7 +88,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       schema: { params: idParams, body: Type.Object({ description }, strict), response: { 200: agentSchema } },
       handle: async (context) => {
         const id = agentOf(context);
-        return shownAgent(await agents.updateAgent(context.tenantId, id, context.body, causeOf(context)));
+        return shown(await agents.updateAgent(context.tenantId, id, context.body, causeOf(context)));
       },
     }),
     route({
@@ -112,14 +114,14 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
       permission: 'agents:update',
       schema: {
         params: idParams,
-        body: Type.Object({ definition: Definition, headers, note, live: Type.Optional(Type.Boolean()) }, strict),
+        body: Type.Object({ definition: NewDefinition, headers, note, live: Type.Optional(Type.Boolean()) }, strict),
         response: { 201: agentSchema },
       },
       handle: async (context) => {
         const id = agentOf(context);
         const agent = await agents.publishVersion(context.tenantId, id, context.body, causeOf(context));
         context.reply.code(201);
-        return shownAgent(agent);
+        return shown(agent);
       },
     }),
     route({
@@ -159,7 +161,7 @@ export function agentRoutes({ agents }: { agents: AgentManager }): readonly Rout
         const { alias } = context.params;
         const { version } = context.body;
         const id = agentOf(context);
-        return shownAgent(await agents.setAlias(context.tenantId, id, alias, version, causeOf(context)));
+        return shown(await agents.setAlias(context.tenantId, id, alias, version, causeOf(context)));
       },
     }),
     route({

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { systemCause } from '#kernel/cause';
 import { startToolDouble, type ToolDouble } from '#test/agent-house';
 import { startTestApp, type TestApp, type TestTenant } from '#test/app';
 import { DOUBLE_KEY, type OpenAiDouble, startOpenAiDouble } from '#test/openai-double';
@@ -162,6 +163,12 @@ describe('happy', () => {
     expect((await as(acme, 'POST', `/v1/approvals/${again?.['id']}/reject`)).body).toMatchObject({
       status: 'rejected',
     });
+    const third = await start(acme, 'call:lintel_write {"method":"POST","path":"/v1/agents"}');
+    const yes = () => as(acme, 'POST', `/v1/runs/${third.body['id']}/approve`);
+    // A worker may have it already.
+    expect(['queued', 'running', 'finished']).toContain((await yes()).body['status']);
+    expect((await yes()).status).toBe(409);
+    await until(async () => (await detail(third.body['id']))['status'] === 'finished');
     const audit = await as(acme, 'GET', '/v1/audit/events');
     await until(async () => (await as(acme, 'GET', '/v1/audit/events')).text.includes('agents.approval.approved'));
     expect(audit.status).toBe(200);
@@ -181,6 +188,35 @@ describe('happy', () => {
     expect(await follow()).toEqual([0, 1, 2, 3, 4]);
     expect(await follow('2')).toEqual([3, 4]);
     expect(await follow('99')).toEqual([]);
+  });
+
+  test('a run in background: its call is answered at once, what it used is in a row of the run, once', async () => {
+    const { body } = await start(acme, 'call:clock', 'background');
+    const call = (id: unknown) => as(acme, 'GET', `/v1/calls/${id}`);
+    const own = await call(body['call']);
+    expect(own.body).toMatchObject({ runId: body['id'], status: 'ok', httpStatus: 202, quantities: {}, price: null });
+    const id = String(body['id']).replace('run_', 'call_');
+    await until(async () => (await call(id)).status === 200);
+    const run = await detail(body['id']);
+    const row = (await call(id)).body as Json;
+    expect(row).toMatchObject({
+      kind: 'run',
+      runId: body['id'],
+      status: 'ok',
+      httpStatus: 200,
+      requests: 0,
+      model: 'agent/support@1',
+      principal: own.body['principal'],
+      quantities: { requests: 2 },
+      endedAt: expect.stringMatching(String(run['finishedAt']).slice(0, 19)),
+    });
+    expect(Number(row['inputTokens']) + Number(row['outputTokens'])).toBe(run['tokens']);
+    expect(Number(row['price'] ?? 0)).toBe(Number(run['price'] ?? 0));
+    const trace = row['trace'] as { step: string; detail: Json }[];
+    expect(trace.map(({ step }) => step)).toEqual(['call', 'model', 'tool', 'model', 'run']);
+    expect(trace[0]?.detail).toEqual({ call: body['call'] });
+    const used = (await as(acme, 'GET', '/v1/calls')).body['data'] as unknown as Json[];
+    expect(used.filter((each) => each['runId'] === body['id']).map((each) => each['requests'])).toEqual([0, 1]);
   });
 
   test('a run as a stream of text, steps and its end', async () => {
@@ -413,6 +449,88 @@ describe('errors', () => {
   });
 });
 
+describe('what providers charge', () => {
+  /** A tenant that calls a model of its own provider, or the platform's, directly and by an agent; a million for each token. */
+  async function callBoth(provider: 'own' | 'priced') {
+    const tenant = await t.tenant(`With ${provider}`);
+    const [key, base] = provider === 'own' ? [tenant.key, '/v1'] : [t.operatorKey, '/v1/platform'];
+    const send = async (path: string, body: unknown, by = key) => (await t.call(by, 'POST', path, body)).body as Json;
+    const made = { preset: 'openai', name: provider, baseUrl: double.url, apiKey: DOUBLE_KEY };
+    const path = `${base}/providers/${(await send(`${base}/providers`, made))['id']}/models`;
+    const model = await send(path, { name: 'double' });
+    const prices = { input_tokens: '1000000', output_tokens: '1000000' };
+    await send(`${path}/${model['id']}/prices`, { currency: 'EUR', prices });
+    const definition = { kind: 'native', instructions: '', model: `${provider}/double` };
+    await send('/v1/agents', { name: 'mine', definition }, tenant.key);
+    const calls: Json[] = [];
+    for (const called of [`${provider}/double`, 'agent/mine']) {
+      const messages = [{ role: 'user', content: 'say:hello' }];
+      const answer = await t.call(tenant.key, 'POST', '/v1/chat/completions', { model: called, messages });
+      expect(answer.status, answer.text).toBe(200);
+      const id = answer.headers.get('x-request-id');
+      const [theirs, ours] = [
+        await t.call(tenant.key, 'GET', `/v1/calls/${id}`),
+        await t.call(t.operatorKey, 'GET', `/v1/platform/calls/${id}`),
+      ];
+      const tokens = Number(theirs.body['inputTokens']) + Number(theirs.body['outputTokens']);
+      calls.push({ charged: String(tokens * 1_000_000), tenant: theirs.body['cost'], platform: ours.body['cost'] });
+    }
+    let costs: Json[] = [];
+    await until(async () => {
+      const range = `from=${day(-1)}&to=${day(1)}`;
+      const usage = await t.call(tenant.key, 'GET', `/v1/usage?${range}&groupBy=type`);
+      const { body } = await t.call(t.operatorKey, 'GET', `/v1/platform/margins?${range}&tenantId=${tenant.id}`);
+      costs = (body['data'] as unknown as Json[]).filter(({ cost }) => Number(cost) !== 0);
+      return usage.text.includes('agent.run');
+    });
+    return { calls, costs };
+  }
+
+  test('the tenant’s own key: the tenant sees it, no margin counts it', async () => {
+    const { calls, costs } = await callBoth('own');
+    for (const { charged, tenant, platform } of calls) expect([tenant, platform]).toEqual([charged, null]);
+    expect(costs).toEqual([]);
+  });
+
+  test('the platform’s key: operators see it, margins count it', async () => {
+    const { calls, costs } = await callBoth('priced');
+    for (const { charged, tenant, platform } of calls) expect([tenant, platform]).toEqual([null, charged]);
+    const all = calls.reduce((sum, { charged }) => sum + Number(charged), 0);
+    expect(costs.reduce((sum, { cost }) => sum + Number(cost), 0)).toBe(all);
+  });
+});
+
+describe('requests per second of an agent', () => {
+  test('hold however it is called, as those of a key do, and are no other agent’s', async () => {
+    const made = await as(acme, 'POST', '/v1/agents', { name: 'busy', definition: native({ tools: [] }) });
+    const limit = { scope: 'agent', scopeId: made.body['id'], resource: 'requests', window: 'second' };
+    expect((await as(acme, 'POST', '/v1/limits', { ...limit, amount: '0' })).status).toBe(201);
+    const messages = [{ role: 'user', content: 'say:hello' }];
+    const answers = async () => [
+      await as(acme, 'POST', '/v1/chat/completions', { model: 'agent/busy', messages }),
+      await as(acme, 'POST', '/v1/chat/completions', { model: 'agent/busy@1', messages, stream: true }),
+      ...(await Promise.all(
+        ['wait', 'stream', 'background'].map((mode) =>
+          as(acme, 'POST', `/v1/agents/${made.body['id']}/runs`, { input: 'say:hello', mode }),
+        ),
+      )),
+    ];
+    await until(async () => (await answers()).every(({ status }) => status === 429));
+    for (const { headers, text } of await answers()) {
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(text).toContain("The agent's limit of 0 requests per second is reached");
+    }
+    await until(async () => {
+      const { body } = await as(acme, 'GET', '/v1/calls?status=refused');
+      const refused = (body['data'] as unknown as Json[]).filter((each) => each['httpStatus'] === 429);
+      return refused.length > 0 && refused.every((each) => each['kind'] === 'run');
+    });
+    expect((await start(acme, 'say:hello')).status).toBe(200);
+    const runs = await as(acme, 'GET', `/v1/runs?agent=${made.body['id']}&status=failed`);
+    expect(runs.body['data']).toEqual([]);
+  });
+});
+
 describe('security', () => {
   test('another tenant sees 404 for everything, after the owner’s own call succeeded', async () => {
     const { body } = await start(acme, 'call:lintel_write {"method":"POST","path":"/v1/agents"}');
@@ -437,6 +555,7 @@ describe('security', () => {
       ['GET', `/v1/runs/${body['id']}/events`],
       ['POST', `/v1/runs/${body['id']}/cancel`],
       ['POST', `/v1/runs/${body['id']}/review`, { decision: 'fail' }],
+      ['POST', `/v1/runs/${body['id']}/approve`],
       ['POST', `/v1/approvals/${approval}/approve`, {}],
       ['POST', `/v1/approvals/${approval}/reject`, {}],
     );
@@ -452,6 +571,36 @@ describe('security', () => {
       messages: [{ role: 'user', content: 'x' }],
     });
     expect(named.status).toBe(404);
+  });
+
+  test('a run waits for a person: the key that began it cannot say yes, somebody of the same role can', async () => {
+    const key = await acme.keyOf('developer');
+    const input = 'call:lintel_write {"method":"POST","path":"/v1/agents"}';
+    const { body } = await t.call(key, 'POST', `/v1/agents/${agentId}/runs`, { input });
+    const inbox = (await t.call(key, 'GET', '/v1/approvals?status=pending')).body['data'] as unknown as Json[];
+    const approval = inbox.find((each) => each['run'] === body['id'])?.['id'];
+    const own = (await t.call(key, 'GET', '/v1/auth/session')).body['permissions'];
+    expect([own]).toMatchObject([expect.not.arrayContaining(['approvals:approve'])]);
+    for (const path of [`/v1/approvals/${approval}/approve`, `/v1/runs/${body['id']}/approve`]) {
+      const refused = await t.call(key, 'POST', path);
+      expect([refused.status, refused.body['detail']]).toEqual([
+        403,
+        'A key may do this only where its scopes name approvals:approve.',
+      ]);
+    }
+    const asked = { name: 'worse', role: 'developer', scopes: ['approvals:approve'] };
+    expect((await t.call(key, 'POST', '/v1/api-keys', asked)).body['missing']).toEqual(['approvals:approve']);
+    const { auth } = t.app.services;
+    const person = { email: 'dev@acme.example', roles: ['developer'] };
+    const { token } = await auth.invitations.invite(acme.uuid, person, systemCause('test'));
+    const signedIn = await t.call(undefined, 'POST', '/v1/auth/invitations/accept', {
+      token,
+      name: 'Dev',
+      password: 'a quiet house by the lake',
+    });
+    const cookie = String(signedIn.headers.get('set-cookie')).split(';')[0] as string;
+    const said = await t.call(undefined, 'POST', `/v1/approvals/${approval}/approve`, {}, { cookie, origin: t.url });
+    expect(said.body).toMatchObject({ status: 'approved', decidedBy: { kind: 'user', name: 'Dev' } });
   });
 
   test('secrets of a tool go only where they were entered for: who may change it cannot have them sent elsewhere', async () => {

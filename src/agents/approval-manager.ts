@@ -79,4 +79,11 @@ export class ApprovalManager {
     this.#deps.poke();
     return decided as Approval;
   }
+
+  /** A person's yes to everything that a run waits with, one {@link decideApproval} after the other; 409 when that is nothing. */
+  async approveRun(tenantId: string, runId: string, note: string | undefined, cause: Cause): Promise<void> {
+    const waiting = await this.pendingApprovals(tenantId, runId);
+    if (waiting.length === 0) throw new Problem(problems.conflict, { detail: 'The run does not wait for a yes.' });
+    for (const { id } of waiting) await this.decideApproval(tenantId, id, { approved: true, note }, cause);
+  }
 }

@@ -4,7 +4,9 @@ import { causeOf } from '#kernel/cause';
 import { type Route, route } from '#kernel/http';
 import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
 import type { ApprovalManager } from './approval-manager.ts';
-import { approvalSchema, idParams, shownApproval, uuidOf } from './schemas.ts';
+import { requireAgent } from './own-agents.ts';
+import type { RunManager } from './run-manager.ts';
+import { approvalSchema, idParams, type Models, runSchema, shownApproval, shownRuns, uuidOf } from './schemas.ts';
 
 const status = Type.Union(
   (['pending', 'approved', 'rejected', 'cancelled'] as const).map((each) => Type.Literal(each)),
@@ -18,7 +20,15 @@ const decisionBody = Type.Unsafe<{ note?: string } | null>({
 });
 
 /** The approvals inbox. */
-export function approvalRoutes({ approvals }: { approvals: ApprovalManager }): readonly Route[] {
+export function approvalRoutes({
+  approvals,
+  runs,
+  agents,
+}: {
+  approvals: ApprovalManager;
+  runs: Pick<RunManager, 'getRun'>;
+  agents: Models;
+}): readonly Route[] {
   const decision = (verb: 'approve' | 'reject', summary: string): Route =>
     route({
       method: 'POST',
@@ -62,7 +72,27 @@ export function approvalRoutes({ approvals }: { approvals: ApprovalManager }): r
         return { ...page, data: page.data.map(shownApproval) };
       },
     }),
-    decision('approve', 'Say yes to a tool call; the run goes on in background.'),
-    decision('reject', 'Say no to a tool call; the model is told.'),
+    decision(
+      'approve',
+      'Say yes to a tool call; the run goes on in background. A key needs approvals:approve among its scopes.',
+    ),
+    decision('reject', 'Say no to a tool call; the model is told. A key needs approvals:approve among its scopes.'),
+    route({
+      method: 'POST',
+      path: '/v1/runs/:id/approve',
+      operationId: 'agents.approveRun',
+      summary:
+        'Say yes to every tool call that a run waits with; it goes on in background. A key needs approvals:approve among its scopes.',
+      area: 'tenant',
+      permission: 'approvals:approve',
+      schema: { params: idParams, body: decisionBody, response: { 200: runSchema } },
+      handle: async (context) => {
+        const { tenantId, principal, body } = context;
+        const { id, agentId } = await runs.getRun(tenantId, uuidOf('run', context.params.id));
+        requireAgent(principal.agents, agentId, 'run');
+        await approvals.approveRun(tenantId, id, body?.note, causeOf(context));
+        return (await shownRuns(agents, [await runs.getRun(tenantId, id)]))[0];
+      },
+    }),
   ];
 }

@@ -1,9 +1,9 @@
 import { newId } from '#kernel/ids';
 import { Problem } from '#kernel/problem';
-import { estimateTokens, type Message } from '#models';
+import { atMost, estimateTokens, type Message } from '#models';
 import type { ExternalDefinition, NativeDefinition } from './definitions.ts';
-import { type DriveContext, isStop, keepIntent, stepAt } from './drive-context.ts';
-import { callExternal, ExternalRefused } from './external-agent.ts';
+import { type DriveContext, goesOnElsewhere, isStop, keepIntent, stepAt } from './drive-context.ts';
+import { callExternal, type ExternalAnswer, ExternalRefused } from './external-agent.ts';
 import { cutOff } from './next-action.ts';
 import type { ModelTarget, Quantities } from './ports.ts';
 import { agentProblems } from './problems.ts';
@@ -23,6 +23,9 @@ import {
 } from './step-budget.ts';
 import { ToolNotCalled } from './tool-functions.ts';
 
+/** Tool calls of one answer that are made; each is a step. The model is shown no more than these, as if it had asked for no others. */
+const mostCalls = 128;
+
 /** Takes the turn of the model, or of the agent that runs elsewhere. */
 export async function answer(context: DriveContext): Promise<void> {
   const { definition, journal } = context;
@@ -40,13 +43,15 @@ async function askModel(context: DriveContext, definition: NativeDefinition): Pr
   const { specs } = tools;
   const begun = stepAt(journal, journal.nextSeq);
   const taker = { type: 'model.call', target } as const;
-  const { reservation, reserved, outputTokens } = await reserveStep(deps, run, taker, messages, specs);
+  const budget = await reserveStep(deps, run, taker, messages, specs);
+  const { reservation, reserved } = budget;
   const toKeep = (
-    used: Quantities,
+    said: Quantities,
     by: ModelTarget,
     estimated: boolean,
     result: ModelResult,
   ): Change & { step: Step } => {
+    const used = estimated ? atMost(said, budget.boundAt(by.id)) : said;
     const quantities = { requests: 1, ...used };
     const tokens = (used['input_tokens'] ?? 0) + (used['output_tokens'] ?? 0);
     const priced = deps.billing.priceOf(run.tenantId, 'model.call', dimensionsOf(run, by), quantities);
@@ -78,19 +83,21 @@ async function askModel(context: DriveContext, definition: NativeDefinition): Pr
   let change: Change & { step: Step };
   try {
     const said = await deps.models.generate({
-      target,
+      target: budget.target,
       messages,
       tools: specs,
-      maxOutputTokens: outputTokens,
+      maxOutputTokens: budget.outputTokens,
       abortSignal: signal,
       ...(definition.temperature === undefined ? {} : { temperature: definition.temperature }),
       ...(listener.onText === undefined ? {} : { onDelta: (delta: string) => listener.onText?.(delta) }),
     });
-    const { text, toolCalls, finishReason } = said;
+    const { text, finishReason } = said;
+    const toolCalls = said.toolCalls.slice(0, mostCalls);
     change = toKeep(said.quantities, said.target, said.estimated, { content: text, toolCalls, finishReason });
   } catch (error) {
     const { used, target: by } = error as { used?: Quantities; target?: ModelTarget };
-    if (!(error instanceof Problem) || used === undefined) {
+    // What another process asks for again is paid for once.
+    if (!(error instanceof Problem) || used === undefined || goesOnElsewhere(signal.reason)) {
       reservation.release();
       throw error;
     }
@@ -119,9 +126,32 @@ async function askExternal(context: DriveContext, definition: ExternalDefinition
   const budget = await reserveStep(deps, run, { type: 'agent.external' }, run.input, []);
   const { reservation, reserved } = budget;
   const step: Step = { ...begun, kind: 'external', tool: definition.protocol, result: null, reserved };
+  let asked = false;
   let settled = false;
+  let heard = '';
+  const toKeep = (said: ExternalAnswer): Change & { step: Step } => {
+    const { used, estimated } = usedBy(said, budget);
+    const quantities = { requests: 1, ...used };
+    const tokens = used.input_tokens + used.output_tokens;
+    const priced = deps.billing.priceOf(run.tenantId, 'agent.external', dimensionsOf(run), quantities);
+    const ofRun = said.finishReason === cutOff ? null : runPriceOf(deps.billing, run);
+    settled = true;
+    return {
+      step: {
+        ...step,
+        status: 'done',
+        result: { content: said.text, toolCalls: [], finishReason: said.finishReason },
+        usage: usageOf(run, step.seq, newId(), { type: 'agent.external', quantities, estimated, priced }),
+        finishedAt: journal.now(),
+      },
+      charges: settle(reservation, tokens, priced, ofRun),
+      state: { modelSteps: run.modelSteps + 1, tokens: run.tokens + tokens, ...addMoney(run, priced) },
+    };
+  };
   try {
     await keepIntent(context, step);
+    signal.throwIfAborted();
+    asked = true;
     const said = await callExternal({
       egress: deps.egress,
       tenantId: run.tenantId,
@@ -132,23 +162,22 @@ async function askExternal(context: DriveContext, definition: ExternalDefinition
       key: step.idempotencyKey as string,
       ...(run.guardrails.maxOutputTokens === undefined ? {} : { maxTokens: budget.outputTokens }),
       signal,
-      ...(listener.onText === undefined ? {} : { onText: (delta: string) => listener.onText?.(delta) }),
+      ...(listener.onText === undefined
+        ? {}
+        : {
+            onText: (delta: string) => {
+              heard += delta;
+              listener.onText?.(delta);
+            },
+          }),
     });
     await journal.fault('after-effect', step);
-    const { used, estimated } = usedBy(said, budget);
-    const quantities = { requests: 1, ...used };
-    const tokens = used.input_tokens + used.output_tokens;
-    const priced = deps.billing.priceOf(run.tenantId, 'agent.external', dimensionsOf(run), quantities);
-    const charges = settle(reservation, tokens, priced, runPriceOf(deps.billing, run));
-    settled = true;
-    const usage = usageOf(run, step.seq, newId(), { type: 'agent.external', quantities, estimated, priced });
-    const result = { content: said.text, toolCalls: [], finishReason: said.finishReason };
-    await keepAnswer(context, {
-      step: { ...step, status: 'done', result, usage, finishedAt: journal.now() },
-      charges,
-      state: { modelSteps: run.modelSteps + 1, tokens: run.tokens + tokens, ...addMoney(run, priced) },
-    });
+    await keepAnswer(context, toKeep(said));
   } catch (error) {
+    // The run ends here, in the middle of an answer: what was read and said until now is paid for. Kept together with that end: a step
+    // that is done in a run that is not over would be asked for again.
+    if (asked && !settled && signal.aborted && !goesOnElsewhere(signal.reason))
+      journal.stage(toKeep({ text: heard, finishReason: cutOff, quantities: {} }));
     if (!settled) reservation.release();
     if (isStop(error, signal)) throw error;
     if (error instanceof ToolNotCalled || error instanceof ExternalRefused) {
@@ -163,15 +192,15 @@ async function askExternal(context: DriveContext, definition: ExternalDefinition
 /** What an agent elsewhere says it used; what it does not say is estimated from bytes, never above what was set aside. */
 function usedBy(
   said: { text: string; quantities: Quantities },
-  { bound, inputEstimate }: StepBudget,
+  { boundAt, inputEstimate, target }: StepBudget,
 ): { used: { input_tokens: number; output_tokens: number }; estimated: boolean } {
   const { input_tokens: input, output_tokens: output } = said.quantities;
-  const bytes = Buffer.byteLength(said.text);
+  const likely = atMost(
+    { input_tokens: inputEstimate, output_tokens: estimateTokens(Buffer.byteLength(said.text), bytesPerTokenUnknown) },
+    boundAt(target.id),
+  );
   return {
-    used: {
-      input_tokens: input ?? Math.min(inputEstimate, bound.input_tokens),
-      output_tokens: output ?? Math.min(estimateTokens(bytes, bytesPerTokenUnknown), bound.output_tokens),
-    },
+    used: { input_tokens: input ?? likely.input_tokens, output_tokens: output ?? likely.output_tokens },
     estimated: input === undefined || output === undefined,
   };
 }

@@ -73,15 +73,26 @@ const path = {
   type: 'string',
   pattern: '^/v1/[A-Za-z0-9_./?&=%:,+~-]*$',
   maxLength: 1_000,
-  description: 'Such as /v1/usage?groupBy=day; /openapi.json lists all.',
+  description: 'Such as /v1/usage?groupBy=day.',
 };
+
+/** Where a path leads, as the router reads it: without its query, decoded. Undefined for what is no path of the API. */
+function placeOf(at: string): string | undefined {
+  // Checked here: arguments are not held against patterns (see checkArguments).
+  if (!new RegExp(path.pattern).test(at)) return undefined;
+  try {
+    return decodeURIComponent(at.replace(/\?.*/, ''));
+  } catch {
+    return undefined;
+  }
+}
 
 function lintelTools(callApi: CallApi, principal: Principal): ToolFunction[] {
   const send = async (method: string, at: string, body: unknown, key: string | undefined) => {
-    // %2E is a dot too, once decoded.
-    if (/(^|\/)\.{1,2}(\/|$|\?)/.test(at.replace(/%2e/gi, '.')))
-      throw new ToolNotCalled('The path may not contain "." or "..".');
-    if (/^\/v1\/(stream|runs\/[^/]+\/events)(\?|$)/.test(at))
+    const place = placeOf(at);
+    if (place === undefined) throw new ToolNotCalled('The path has to begin with /v1/ and be well formed.');
+    if (/(^|\/)\.{1,2}(\/|$)/.test(place)) throw new ToolNotCalled('The path may not contain "." or "..".');
+    if (/^\/v1\/(stream|runs\/[^/]+\/events)$/.test(place))
       throw new ToolNotCalled('Event streams cannot be read by a tool.');
     const answer = await callApi(principal, method, at, body, key).catch((error: unknown) => {
       // Thrown before there is a request: what the request itself says is an answer.

@@ -15,7 +15,7 @@ const claimSql = `WITH RECURSIVE waiting AS (
     WHERE status = 'running' AND NOT foreground AND lease_expires_at >= clock_timestamp() GROUP BY tenant_id),
   candidates AS (
     SELECT tenant_id AS t, id AS i, 0 AS turn, lease_expires_at AS since FROM runs
-      WHERE status = 'running' AND lease_expires_at < clock_timestamp()
+      WHERE $4 AND status = 'running' AND lease_expires_at < clock_timestamp()
     UNION ALL
     SELECT waiting.tenant_id, own.id, own.place + coalesce(busy.n, 0), own.available_at
       FROM waiting LEFT JOIN busy ON busy.tenant_id = waiting.tenant_id CROSS JOIN LATERAL (
@@ -31,10 +31,10 @@ const claimSql = `WITH RECURSIVE waiting AS (
   FROM free WHERE runs.tenant_id = t AND runs.id = i RETURNING ${runColumns}`;
 
 /**
- * Takes runs that nobody holds, each with a fence of its own: first those whose holder fell silent, then queued ones, round and
+ * Takes runs that nobody holds, each with a fence of its own: first (with `lost`) those whose holder fell silent, then queued ones, round and
  * round the tenants: next is always the oldest of the tenant with the fewest runs under way in background. For the service door
  * `lease_keeper`.
  */
-export function claimRuns(tx: Tx, nodeId: string, limit: number): Promise<Run[]> {
-  return tx.prepared<Run>('runs-claim', claimSql, [nodeId, limit, limit + margin]);
+export function claimRuns(tx: Tx, nodeId: string, limit: number, lost: boolean): Promise<Run[]> {
+  return tx.prepared<Run>('runs-claim', claimSql, [nodeId, limit, limit + margin, lost]);
 }

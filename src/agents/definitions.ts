@@ -41,11 +41,17 @@ export const ToolUse = Type.Object(
 /** See the schema. */
 export type ToolUse = Static<typeof ToolUse>;
 
+const Model = Type.String({
+  pattern: '^[^/\\s]+/\\S+$',
+  maxLength: 200,
+  description: '`provider/model`. Default, where no model is connected: lintel/router.',
+});
+
 const Native = Type.Object(
   {
     kind: Type.Literal('native'),
     instructions: Type.String({ maxLength: 65_536 }),
-    model: Type.String({ pattern: '^[^/\\s]+/\\S+$', maxLength: 200, description: '`provider/model`.' }),
+    model: Type.Optional(Model),
     temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
     tools: Type.Optional(Type.Array(ToolUse, { maxItems: 64 })),
     guardrails: Type.Optional(Guardrails),
@@ -92,14 +98,17 @@ const External = Type.Object(
 );
 
 /** A native agent: Lintel runs the loop. */
-export type NativeDefinition = Static<typeof Native>;
+export type NativeDefinition = Static<typeof Native> & { model: string };
 /** An agent that runs elsewhere: Lintel governs, meters and prices it. */
 export type ExternalDefinition = Static<typeof External>;
 /** What an agent is. */
 export type Definition = NativeDefinition | ExternalDefinition;
 
+/** What an agent is to be; a native one may leave its model to {@link Definition}'s default. */
+export type NewDefinition = Static<typeof Native> | ExternalDefinition;
+
 /** The two kinds behind one discriminator: errors then name the place within the kind that was meant. */
-export const Definition = Type.Unsafe<Definition>({
+export const NewDefinition = Type.Unsafe<NewDefinition>({
   type: 'object',
   required: ['kind'],
   discriminator: { propertyName: 'kind' },

@@ -49,6 +49,11 @@ export class Stop extends Error {
   }
 }
 
+/** True for a reason to stop after which the run goes on elsewhere, from its journal: what is cut off is done again there. */
+export function goesOnElsewhere(reason: unknown): boolean {
+  return reason instanceof Halt || (reason instanceof Stop && reason.reason === 'hand-over');
+}
+
 /** True when an error means that the drive ends here, rather than that a tool or model failed. */
 export function isStop(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted || error instanceof Halt;

@@ -5,7 +5,7 @@ import { valueAt, withValueAt } from './json-pointer.ts';
 import { neverSent } from './mcp-http.ts';
 import type { EgressPort, Quantities } from './ports.ts';
 import { eventsOf } from './sse-stream.ts';
-import { boundedText, ToolNotCalled } from './tool-functions.ts';
+import { boundedText, headersOf, ToolNotCalled } from './tool-functions.ts';
 
 const maxAnswerBytes = 8_388_608;
 
@@ -48,12 +48,11 @@ export async function callExternal(call: ExternalCall): Promise<ExternalAnswer> 
     response = await call.egress.fetch(call.tenantId)(url, {
       method: 'POST',
       redirect: 'manual',
-      headers: {
-        ...call.headers,
+      headers: headersOf(call.headers, {
         'content-type': 'application/json',
         accept: streamed ? 'text/event-stream' : 'application/json',
         'idempotency-key': call.key,
-      },
+      }),
       body: JSON.stringify(openai ? openaiBody(call, streamed) : httpBody(definition, call.messages)),
       signal: call.signal,
     });

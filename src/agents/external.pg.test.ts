@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import { newId } from '#kernel/ids';
+import { formatId, newId } from '#kernel/ids';
 import { type AgentHouse, agentHouse, deliver, principalOf, testCause } from '#test/agent-house';
 import { type TestDatabase, testDatabase } from '#test/database';
 import { type OpenAiDouble, startOpenAiDouble } from '#test/openai-double';
@@ -25,7 +25,7 @@ beforeAll(async () => {
   plain = createServer(async (request, response) => {
     let text = '';
     for await (const chunk of request) text += chunk;
-    seen.push({ body: JSON.parse(text), headers: request.headers });
+    seen.push({ body: text === '' ? null : JSON.parse(text), headers: request.headers });
     answer(response);
   });
   await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
@@ -172,6 +172,79 @@ test('an answer that is lost puts the run before a person, who may give it', asy
   for (const each of await h.module.engine.claim(5)) await h.module.engine.drive(each);
   expect((await h.module.runs.getRun(tenantId, run.id)).output?.text).toBe('it said yes');
   expect(seen).toHaveLength(1);
+});
+
+test.each([
+  ['streamed', true],
+  ['in one piece', false],
+])('a client that goes in the middle of an answer pays for what there was: %s', async (_form, streamed) => {
+  const headers = { authorization: 'Bearer sk-double' };
+  const model = streamed ? 'double-hang-4' : 'double-hang';
+  const { ask, tenantId } = await agentOf({ protocol: 'openai', url: openai.url, model }, headers);
+  const client = new AbortController();
+  const before = openai.count();
+  let heard = '';
+  const onText = (delta: string) => {
+    heard += delta;
+  };
+  h.quota.settled.length = 0;
+  const driven = ask('say:one two three four five six', {
+    signal: client.signal,
+    ...(streamed ? { listener: { onText } } : {}),
+  });
+  await expect.poll(() => openai.count() > before && (!streamed || heard.length > 3)).toBe(true);
+  client.abort();
+  const { run } = await driven;
+  await deliver(t.db, h, tenantId);
+  const input = Math.ceil(Buffer.byteLength(JSON.stringify(run.input)) / 4);
+  const output = Math.ceil(heard.length / 4);
+  expect(run).toMatchObject({ status: 'cancelled', tokens: input + output });
+  expect([...h.usage.values()].filter((row) => row.tenantId === tenantId)).toMatchObject([
+    {
+      type: 'agent.external',
+      estimated: true,
+      quantities: { requests: 1, input_tokens: input, output_tokens: output },
+    },
+  ]);
+  expect([h.quota.settled, h.quota.open]).toEqual([[BigInt(input + output)], 0]);
+});
+
+test('what an owner’s headers set stands, in whatever case it is written; what a model says does not change it', async () => {
+  const { ask } = await agentOf(mapped(), { 'Content-Type': 'text/plain', 'Idempotency-Key': 'mine' });
+  await ask('hi');
+  expect(seen[0]?.headers).toMatchObject({
+    'content-type': 'application/json',
+    'idempotency-key': expect.stringMatching(/^run_/),
+  });
+  const tenantId = newId();
+  const parameters = ['x-account', 'x-page'].map((name) => ({ name, in: 'header', schema: { type: 'string' } }));
+  const document = {
+    openapi: '3.1.0',
+    servers: [{ url }],
+    paths: { '/': { get: { operationId: 'get', parameters } } },
+  };
+  const tool = await h.module.tools.createTool(
+    tenantId,
+    { name: 's', config: { kind: 'openapi', document }, secrets: { 'X-Account': 'acme' } },
+    testCause,
+  );
+  const definition = {
+    kind: 'native' as const,
+    instructions: '',
+    model: 'double/m',
+    tools: [{ tool: formatId('tool', tool.id) }],
+  };
+  const agent = await h.module.agents.createAgent(tenantId, { name: 'near', definition }, testCause);
+  seen.length = 0;
+  const { run } = await h.module.runs.runInForeground({
+    principal: principalOf(tenantId),
+    agent: { agentId: agent.id, name: 'near', version: 1 },
+    messages: [{ role: 'user', content: 'call:s_get {"x-account":"other","x-page":"2"}' }],
+    callId: null,
+    demo: false,
+  });
+  expect(run.status).toBe('finished');
+  expect(seen[0]?.headers).toMatchObject({ 'x-account': 'acme', 'x-page': '2' });
 });
 
 test('an address inside the network is refused when the agent is made', async () => {

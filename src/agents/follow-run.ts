@@ -1,13 +1,12 @@
-import { Problem, problems } from '#kernel/problem';
+import { Problem } from '#kernel/problem';
 import type { RunListener } from './drive-context.ts';
 import { agentProblems } from './problems.ts';
 import type { Driven } from './run-engine.ts';
 import type { RunManager } from './run-manager.ts';
 import { eventsOfRun, type RunBell } from './run-stream.ts';
 import type { Run } from './runs.ts';
+import { patiently } from './while-away.ts';
 
-/** How long a client waits with the database away. */
-const patienceMs = 60_000;
 /** How long a client that has gone is still of interest: its run is asked to end. */
 const lastMs = 5_000;
 
@@ -17,7 +16,7 @@ const lastMs = 5_000;
  * the client has of the step that was lost. When the client goes, the run is asked to end.
  */
 export async function followRun(
-  deps: { runs: Pick<RunManager, 'getRun' | 'getSteps' | 'askToEnd'>; bell: RunBell },
+  deps: { runs: Pick<RunManager, 'getRun' | 'getSteps' | 'endForClient'>; bell: RunBell },
   { run, steps, problem }: Driven,
   client: AbortSignal | undefined,
   { listener, streamed }: { listener: RunListener; streamed: string },
@@ -26,43 +25,29 @@ export async function followRun(
   const { runs, bell } = deps;
   const gone = new AbortController();
   const leave = () => {
-    void runs.askToEnd(tenantId, id).catch(() => undefined);
+    void runs.endForClient(tenantId, id).catch(() => undefined);
     setTimeout(() => gone.abort(), lastMs).unref();
   };
   if (client?.aborted) leave();
   client?.addEventListener('abort', leave, { once: true });
   const read = {
-    run: () => runs.getRun(tenantId, id),
-    steps: (from: number) => runs.getSteps(tenantId, id, from),
+    run: () => patiently(() => runs.getRun(tenantId, id), gone.signal),
+    steps: (from: number) => patiently(() => runs.getSteps(tenantId, id, from), gone.signal),
     bell,
     mayStay: () => true,
   };
-  let seen = steps.at(-1)?.seq ?? -1;
-  let final: Run | undefined;
   try {
-    for (const until = performance.now() + patienceMs; final === undefined && !gone.signal.aborted; ) {
-      try {
-        for await (const event of eventsOfRun(read, id, seen, gone.signal)) {
-          if (event.event === 'step') {
-            listener.onStep?.(event.data);
-            seen = event.id ?? seen;
-          } else if (event.data.status !== 'running' && event.data.status !== 'queued') {
-            final = event.data;
-            break;
-          }
-        }
-      } catch (error) {
-        const away = error instanceof Problem && error.kind === problems.unavailable;
-        if (!away || performance.now() > until) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 250));
+    for await (const event of eventsOfRun(read, id, steps.at(-1)?.seq ?? -1, gone.signal)) {
+      if (event.event === 'step') listener.onStep?.(event.data);
+      else if (event.data.status !== 'running' && event.data.status !== 'queued') {
+        tellRest(listener, streamed, event.data.output?.text);
+        return { run: event.data, steps: await read.steps(0), problem: problemOf(event.data) };
       }
     }
   } finally {
     client?.removeEventListener('abort', leave);
   }
-  if (final === undefined) return { run, steps, problem };
-  tellRest(listener, streamed, final.output?.text);
-  return { run: final, steps: await runs.getSteps(tenantId, id), problem: problemOf(final) };
+  return { run, steps, problem };
 }
 
 /** The client has a part of what the first engine heard; the other's answer may be another. */

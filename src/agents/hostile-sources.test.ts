@@ -155,3 +155,28 @@ test('an MCP server cannot fill the memory with what it says of its tools', asyn
   expect(functions.every(({ parameters }) => parameters['type'] === 'object')).toBe(true);
   expect(functions[0]?.parameters).toHaveProperty('properties');
 });
+
+test('an MCP server that answers with nonsense has answered: its tool is not in doubt', async () => {
+  const hostile = { toString: 1 };
+  const content = [
+    null,
+    'text',
+    { type: 'text', text: hostile },
+    { type: hostile },
+    { type: 'resource', resource: null },
+  ];
+  const transport: McpTransport = {
+    alive: true,
+    agreed: () => undefined,
+    notify: async () => undefined,
+    close: async () => undefined,
+    request: async ({ method }) => ({
+      jsonrpc: '2.0',
+      result: method === 'tools/call' ? { content: [...content, { type: 'text', text: 'done' }] } : {},
+    }),
+  };
+  const signal = AbortSignal.timeout(30_000);
+  const session = await McpSession.open(transport, signal);
+  const { text, isError } = await session.call('x', {}, { signal, key: 'k' });
+  expect([text.split('\n').at(-1), isError]).toEqual(['done', false]);
+});

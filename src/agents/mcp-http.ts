@@ -2,7 +2,7 @@ import { EgressBlocked } from '#kernel/egress-url';
 import { answerTo, type McpTransport, type RpcMessage } from './mcp-session.ts';
 import type { EgressPort } from './ports.ts';
 import { eventsOf } from './sse-stream.ts';
-import { boundedText, ToolNotCalled } from './tool-functions.ts';
+import { boundedText, headersOf, ToolNotCalled } from './tool-functions.ts';
 
 const maxAnswerBytes = 8_388_608;
 
@@ -84,9 +84,10 @@ export class McpHttpTransport implements McpTransport {
 
   async #post(message: RpcMessage, options: { signal: AbortSignal; key?: string }): Promise<Response> {
     const { egress, tenantId, url } = this.#deps;
-    const headers = this.#headers();
-    headers['content-type'] = 'application/json';
-    if (options.key !== undefined) headers['idempotency-key'] = options.key;
+    const headers = this.#headers({
+      'content-type': 'application/json',
+      ...(options.key === undefined ? {} : { 'idempotency-key': options.key }),
+    });
     try {
       return await egress.fetch(tenantId)(url, {
         method: 'POST',
@@ -103,12 +104,11 @@ export class McpHttpTransport implements McpTransport {
     }
   }
 
-  #headers(): Record<string, string> {
-    return {
-      ...this.#deps.headers,
+  #headers(more: Record<string, string> = {}): Headers {
+    return headersOf(this.#deps.headers, more, {
       accept: 'application/json, text/event-stream',
       ...(this.#sessionId === undefined ? {} : { 'mcp-session-id': this.#sessionId }),
       ...(this.#version === undefined ? {} : { 'mcp-protocol-version': this.#version }),
-    };
+    });
   }
 }

@@ -1,3 +1,4 @@
+import { asObject } from './expand-schema.ts';
 import type { ToolOutcome } from './runs.ts';
 import type { SourceFunction } from './store.ts';
 import { outcome } from './tool-functions.ts';
@@ -147,17 +148,23 @@ function schemaOf(value: unknown): Record<string, unknown> {
 }
 
 function readResult(result: Record<string, unknown>): ToolOutcome {
-  const parts = (Array.isArray(result['content']) ? result['content'] : []) as Record<string, unknown>[];
-  const texts = parts.map((part) => {
-    if (part['type'] === 'text') return String(part['text']);
-    if (part['type'] === 'resource') {
-      const resource = (part['resource'] ?? {}) as Record<string, unknown>;
-      return typeof resource['text'] === 'string' ? resource['text'] : `[resource ${String(resource['uri'])}]`;
+  const parts: unknown[] = Array.isArray(result['content']) ? result['content'] : [];
+  const texts = parts.map(asObject).map((part) => {
+    const { type, text, uri, mimeType } = part;
+    if (type === 'text' && typeof text === 'string') return text;
+    if (type === 'resource') {
+      const resource = asObject(part['resource']);
+      return typeof resource['text'] === 'string' ? resource['text'] : `[resource ${shown(resource['uri'])}]`;
     }
-    if (part['type'] === 'resource_link') return `[resource ${String(part['uri'])}]`;
-    return `[${String(part['type'])} ${String(part['mimeType'] ?? '')}]`;
+    if (type === 'resource_link') return `[resource ${shown(uri)}]`;
+    return `[${shown(type)} ${shown(mimeType)}]`;
   });
   if (texts.length === 0 && result['structuredContent'] !== undefined)
     texts.push(JSON.stringify(result['structuredContent']));
   return outcome(texts.join('\n'), result['isError'] === true);
+}
+
+/** What should be a text: String() of an object from outside may throw, after the tool has run. */
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

@@ -93,8 +93,10 @@ export class McpStdioTransport implements McpTransport {
 
   async close(): Promise<void> {
     if (this.alive) this.#kill('was closed');
+    // A child of its own that left the group may hold its output open, and us.
+    for (const end of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) end.destroy();
     if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.pid === undefined) return;
-    await new Promise<void>((resolve) => this.#child.once('close', resolve));
+    await new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
   }
 
   #kill(why: string): void {

@@ -220,6 +220,20 @@ test('a stdio server that takes too much memory or time is killed with its child
   expect(groupIsThere()).toBe(false);
 });
 
+test('a session ends although a child that left the group holds its output open', async () => {
+  const script =
+    'setsid sleep 30 & sleep 0.3; echo "{\\"jsonrpc\\":\\"2.0\\",\\"id\\":1,\\"result\\":{\\"pid\\":$!}}"; wait';
+  const server = new McpStdioTransport(['/bin/sh', '-c', script], { PATH: path });
+  const answer = await server.request({ jsonrpc: '2.0', id: 1, method: 'x' }, { signal: AbortSignal.timeout(20_000) });
+  const sleeper = Number(answer.result?.['pid']);
+  try {
+    const closed = server.close().then(() => 'closed');
+    expect(await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 5_000))])).toBe('closed');
+  } finally {
+    process.kill(sleeper, 'SIGKILL');
+  }
+});
+
 test('a move that failed leaves nothing behind: the next one talks to its own server', async () => {
   const half = http.createServer((request, response) => {
     let text = '';

@@ -29,8 +29,9 @@ import { RunManager } from './run-manager.ts';
 import { runRoutes } from './run-routes.ts';
 import { RunBell } from './run-stream.ts';
 import { RunWorker } from './run-worker.ts';
+import { shownAgents } from './schemas.ts';
 import { agentsForSnapshot } from './store.ts';
-import { callSubscriber, usageSubscriber } from './subscribers.ts';
+import { callSubscriber, childSubscriber, usageSubscriber } from './subscribers.ts';
 import { agentTables } from './tables.ts';
 import { ToolManager } from './tool-manager.ts';
 import { toolRoutes } from './tool-routes.ts';
@@ -60,6 +61,8 @@ export type AgentsDeps = {
   billing: BillingPort;
   metering: MeteringPort;
   callApi: CallApi;
+  /** The model of agents that name none; undefined where there is a choice. */
+  defaultModel(tenantId: string): string | undefined;
   isDemo(tenantId: string): boolean;
   /** False for suspended tenants: their runs in background stand still. Absent: all are active. */
   isActive?(tenantId: string): boolean;
@@ -92,7 +95,7 @@ export function createAgentsModule(deps: AgentsDeps) {
     }
   };
   const pool = new McpPool({ egress, commands, path });
-  const agents = new AgentManager({ db, clock, sealer, checkAddress });
+  const agents = new AgentManager({ db, clock, sealer, checkAddress, defaultModel: deps.defaultModel });
   const tools = new ToolManager({ db, clock, sealer, pool, egress, commands, checkAddress });
   const toolbox = new Toolbox({ db, pool, egress, sealer, clock, callApi: deps.callApi });
   const versionOf = agents.versionOf.bind(agents);
@@ -100,6 +103,7 @@ export function createAgentsModule(deps: AgentsDeps) {
     db,
     now: () => clock.now().toString(),
     resolve: directory.resolve.bind(directory),
+    quota: deps.quota,
     versionOf,
   };
   const engine = new RunEngine(
@@ -117,7 +121,7 @@ export function createAgentsModule(deps: AgentsDeps) {
   const bell = new RunBell();
   const runs = new RunManager({ db, clock, engine, poke: () => worker.poke(), versionOf });
   const approvals = new ApprovalManager({ db, clock, poke: () => worker.poke() });
-  const calls = new AgentCalls({ directory, runs, bell, metering, clock });
+  const calls = new AgentCalls({ directory, agents, runs, bell, metering, quota: deps.quota, clock });
   const shared = {
     agents,
     tools,
@@ -138,7 +142,7 @@ export function createAgentsModule(deps: AgentsDeps) {
     permissions,
     migrations: new URL('./migrations/', import.meta.url),
     routes: [...agentRoutes(shared), ...toolRoutes(shared), ...runRoutes(shared), ...approvalRoutes(shared)],
-    subscribers: [usageSubscriber(metering), callSubscriber({ db, metering })],
+    subscribers: [usageSubscriber(metering), callSubscriber({ db, metering }), childSubscriber(runs)],
     start: async (role: 'front' | 'background') => {
       const unlisten = deps.follower.listen((events) => {
         for (const event of events) {
@@ -155,10 +159,11 @@ export function createAgentsModule(deps: AgentsDeps) {
       };
     },
     hurry: () => engine.handOver(),
-    /** What `agent/<name>[@version]` means; 404 `agent-not-found`. From memory. */
-    resolve: directory.resolve.bind(directory),
-    /** Agents of a tenant that a principal may call, for lists of models. From memory. */
-    list: directory.list.bind(directory),
+    /** Agents of a tenant that a principal may call, for lists of models. */
+    list: async (tenantId: string, allowed?: readonly string[]) =>
+      shownAgents(agents, directory.list(tenantId, allowed)),
+    /** An agent by id, of this tenant alone; undefined for any other. From memory. */
+    byId: directory.byId.bind(directory),
     /** One call of an agent by OpenAI's protocol. */
     chat: calls.chat.bind(calls),
     agents,

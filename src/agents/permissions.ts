@@ -14,6 +14,7 @@ export const permissions: readonly Permission[] = [
   { name: 'runs:read', risk: 'medium', area: 'tenant' },
   { name: 'runs:cancel', risk: 'medium', area: 'tenant' },
   { name: 'approvals:read', risk: 'medium', area: 'tenant' },
-  { name: 'approvals:approve', risk: 'high', area: 'tenant' },
+  // Else the key that started a run could say the yes that the run waits for.
+  { name: 'approvals:approve', risk: 'high', area: 'tenant', named: true },
   { name: 'platform-tools:update', risk: 'high', area: 'platform' },
 ];

@@ -1,16 +1,16 @@
 import type { Egress } from '#kernel/egress';
 import type { Principal } from '#kernel/http';
-import type { CallRecord, Charge, UsageEvent } from '#metering';
-import type { Generated, GenerateRequest, Target } from '#models';
+import type { CallRecord, CallRow, Charge, UsageEvent } from '#metering';
+import type { BoundTarget, Generated, GenerateRequest, Target } from '#models';
 
 /** What was used, by meter name. */
 export type Quantities = Readonly<Record<string, number>>;
 
 /** What agents need to know of a model before they call it. */
-export type ModelTarget = Pick<
-  Target,
-  'id' | 'provider' | 'providerId' | 'model' | 'maxOutputTokens' | 'maxImageTokens' | 'bytesPerToken'
->;
+export type ModelTarget = BoundTarget &
+  Pick<Target, 'provider' | 'providerId' | 'model' | 'ownedBy' | 'maxOutputTokens' | 'bytesPerToken'> & {
+    readonly fallbacks: readonly ModelTarget[];
+  };
 
 /**
  * The model calls agents make: one call is one durable step. `resolve` and `generate` throw Problems; one that has used tokens
@@ -37,7 +37,10 @@ export type Reservation = { settle(used: Amounts): Charge[]; release(): void };
 /** Limits: `reserve` throws 402 when spent, 429 when only others' open reservations stand in the way. */
 export type QuotaPort = {
   reserve(subjects: Subjects, amounts: Amounts): Reservation | Promise<Reservation>;
-  hasMoneyLimit(subjects: Subjects): boolean;
+  /** Takes one of the requests per second that an agent is limited to; throws 429. */
+  takeAgentRequest(tenantId: string, agentId: string): void;
+  /** Whether tokens or money of the subjects are limited. */
+  limited(subjects: Subjects): { tokens: boolean; money: boolean };
 };
 
 /** List prices of the tenant's plan; null where the plan names none. `price` is a decimal string. */
@@ -60,9 +63,15 @@ export type StepUsage = UsageEvent & {
 
 /** Calls and usage at home: what is already there is dropped together with its charges. */
 export type MeteringPort = {
-  record(entry: { call: CallRecord | null; usage: UsageEvent[]; charges: Charge[] }): Promise<void>;
+  record(entry: {
+    call: CallRecord | null;
+    usage: UsageEvent[];
+    charges: Charge[];
+    /** How many requests the call's row stands for; 1 when absent. */
+    requests?: number;
+  }): Promise<void>;
   /** The row of a call; 404 where there is none. */
-  getCall(tenantId: string, id: string): Promise<unknown>;
+  getCall(tenantId: string, id: string): Promise<CallRow>;
 };
 
 /** The guarded way out for addresses that tenants name. */

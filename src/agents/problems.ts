@@ -34,10 +34,4 @@ export const agentProblems = {
     openai: { type: 'invalid_request_error', code: 'run_cancelled' },
   },
   toolUnavailable: { type: 'tool-unavailable', status: 502, title: 'The tool source did not answer as expected.' },
-  noPrice: {
-    type: 'no-price',
-    status: 403,
-    title: 'A model without a price cannot be used where a money limit applies.',
-    openai: { type: 'invalid_request_error', code: 'model_without_price' },
-  },
 } as const satisfies Record<string, ProblemKind>;

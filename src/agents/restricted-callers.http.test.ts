@@ -34,9 +34,11 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([t.close(), double.close()]));
 
-/** A developer's key that may call the agent `open` alone. */
+/** A key with all rights of a developer, named, that may call the agent `open` alone. */
 async function restricted(): Promise<string> {
-  const made = await post(acme.key, '/v1/api-keys', { name: 'one agent', role: 'developer', agents: [ids['open']] });
+  const role = (await listed(acme.key, '/v1/roles')).find(({ name }) => name === 'developer');
+  const cut = { scopes: role?.['permissions'], agents: [ids['open']] };
+  const made = await post(acme.key, '/v1/api-keys', { name: 'one agent', ...cut });
   return String(made.body['key']);
 }
 
@@ -55,6 +57,7 @@ describe('a key that may call one agent', () => {
       ['GET', `/v1/runs/${foreign}/events`],
       ['POST', `/v1/runs/${foreign}/cancel`],
       ['POST', `/v1/runs/${foreign}/review`, { decision: 'fail' }],
+      ['POST', `/v1/runs/${foreign}/approve`],
       ['POST', `/v1/approvals/${approval}/approve`, {}],
       ['POST', `/v1/approvals/${approval}/reject`, {}],
     ] as const) {

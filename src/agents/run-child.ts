@@ -3,6 +3,7 @@ import { formatDecimal, max, parseDecimal, subtract, ZERO } from '#kernel/money'
 import { Problem } from '#kernel/problem';
 import { type Bounds, boundsOf } from './definitions.ts';
 import { newRun } from './new-run.ts';
+import type { QuotaPort } from './ports.ts';
 import type { RunEngine } from './run-engine.ts';
 import { childOf, readSteps } from './run-store.ts';
 import { isTerminal, type Run, type Step } from './runs.ts';
@@ -10,6 +11,7 @@ import { spendingOf } from './spending.ts';
 import type { AgentVersion } from './store.ts';
 import { type CallResult, ChildNotOver, outcome, ToolNotCalled } from './tool-functions.ts';
 import type { RunAgent } from './toolbox.ts';
+import { patiently } from './while-away.ts';
 
 /** How deep agents may ask agents. */
 export const maxDepth = 4;
@@ -19,15 +21,16 @@ export type ChildDeps = {
   db: Pick<Doors, 'forTenant'>;
   now(): string;
   resolve(tenantId: string, reference: string): { agentId: string; name: string; version: number };
+  quota: Pick<QuotaPort, 'takeAgentRequest'>;
   versionOf(tenantId: string, agentId: string, version: number): Promise<AgentVersion>;
 };
 
 /**
  * Runs another agent as a tool. The child belongs to the step (parent, seq): asked again after a crash, it is found and not started
- * twice. While it waits for a person, its parent waits too.
+ * twice. While it waits for a person, its parent waits too. A database that is away is no answer: it is waited for.
  */
 export function agentAsTool(deps: ChildDeps, engine: RunEngine, present: () => Run): RunAgent {
-  return async (reference, text, { seq, signal }) => {
+  const ask: RunAgent = async (reference, text, { seq, signal }) => {
     const parent = present();
     const find = () => deps.db.forTenant(parent.tenantId, (tx) => childOf(tx, parent.tenantId, parent.id, seq));
     let child = await find();
@@ -42,20 +45,16 @@ export function agentAsTool(deps: ChildDeps, engine: RunEngine, present: () => R
     steps ??= await deps.db.forTenant(parent.tenantId, (tx) => readSteps(tx, parent.tenantId, id));
     return resultOf(child, steps);
   };
+  return (reference, text, context) => patiently(() => ask(reference, text, context), context.signal);
 }
 
 async function childRun(deps: ChildDeps, parent: Run, seq: number, reference: string, text: string): Promise<Run> {
-  let agent: ReturnType<ChildDeps['resolve']>;
-  try {
-    agent = deps.resolve(parent.tenantId, reference);
-  } catch (error) {
-    if (error instanceof Problem) throw new ToolNotCalled(error.message, error);
-    throw error;
-  }
+  const agent = telling(() => deps.resolve(parent.tenantId, reference));
   if (parent.path.includes(agent.agentId))
     throw new ToolNotCalled(`The agent "${agent.name}" is already asked further up.`);
   if (parent.path.length >= maxDepth)
     throw new ToolNotCalled(`Agents may ask each other ${maxDepth - 1} times in a row at most.`);
+  telling(() => deps.quota.takeAgentRequest(parent.tenantId, agent.agentId));
   const { definition } = await deps.versionOf(parent.tenantId, agent.agentId, agent.version);
   return newRun({
     tenantId: parent.tenantId,
@@ -74,6 +73,16 @@ async function childRun(deps: ChildDeps, parent: Run, seq: number, reference: st
     parentSeq: seq,
     path: [...parent.path, agent.agentId],
   });
+}
+
+/** What refuses the child is told to the model that asked for it. */
+function telling<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Problem) throw new ToolNotCalled(error.message, error);
+    throw error;
+  }
 }
 
 /** A child may use what its own guardrails and what is left of its parent's allow. */

@@ -5,7 +5,7 @@ import { wholeEvent } from '#kernel/log';
 import type { Logger } from '#kernel/logger';
 import { Problem, problems } from '#kernel/problem';
 import { claimRuns } from './claim-store.ts';
-import { type DriveContext, type RunListener, type StepDeps, Stop } from './drive-context.ts';
+import { type DriveContext, goesOnElsewhere, type RunListener, type StepDeps, Stop } from './drive-context.ts';
 import { driveRun } from './drive-run.ts';
 import { endWithoutAnswer, errorOf, parkRun } from './run-ending.ts';
 import { runEvent } from './run-events.ts';
@@ -15,6 +15,7 @@ import type { Front, Run, Step } from './runs.ts';
 import { guardrailReached } from './step-budget.ts';
 import type { AgentVersion } from './store.ts';
 import type { RunAgent, Toolbox } from './toolbox.ts';
+import { isAway, patiently } from './while-away.ts';
 
 /** What an engine is made of. */
 export type EngineDeps = StepDeps & {
@@ -43,12 +44,10 @@ export type Driven = {
 type Active = { run: Run; controller: AbortController; done: Promise<unknown> };
 
 const renewMs = 1_000;
-const patienceMs = 60_000;
-const databaseAway = new Set(['unavailable', 'limits-unavailable']);
 // How long a suspended tenant's queued run is left alone.
 const suspendedMs = 30_000;
 // Refused for the moment only: a run in background comes back later.
-const passing = new Set(['budget-reserved', 'concurrency-limited', 'rate-limited', ...databaseAway]);
+const passing = new Set(['budget-reserved', 'concurrency-limited', 'rate-limited']);
 
 /** Drives runs in this process, each under its lease and fence; holds the leases on while it does. */
 export class RunEngine {
@@ -89,9 +88,9 @@ export class RunEngine {
     return made ? run : undefined;
   }
 
-  /** Takes up to `limit` runs that nobody holds: queued ones, and those whose holder fell silent. */
-  claim(limit: number): Promise<Run[]> {
-    return this.#deps.db.forService('lease_keeper', (tx) => claimRuns(tx, this.#deps.nodeId, limit));
+  /** Takes up to `limit` runs that nobody holds: queued ones and, unless `lost` is false, those whose holder fell silent. */
+  claim(limit: number, lost = true): Promise<Run[]> {
+    return this.#deps.db.forService('lease_keeper', (tx) => claimRuns(tx, this.#deps.nodeId, limit, lost));
   }
 
   /** Drives a run that this engine holds until it is over, parked, or somebody else's. `client`: who waits has gone. */
@@ -99,6 +98,8 @@ export class RunEngine {
     const controller = new AbortController();
     const done = this.#drive(run, listener, controller, client);
     const active: Active = { run, controller, done };
+    // Driven here already, it was lost for a moment: the older drive can write nothing more.
+    this.#active.get(run.id)?.controller.abort(new Halt('deposed'));
     this.#active.set(run.id, active);
     this.#renewal ??= setInterval(() => void this.#renew(), renewMs).unref();
     return done.finally(() => {
@@ -137,7 +138,8 @@ export class RunEngine {
     client: AbortSignal | undefined,
   ): Promise<Driven> {
     const { signal } = controller;
-    const gone = () => controller.abort(new Stop('client'));
+    // The client of a run that an agent asked for is that agent's run: where it goes on, this one does.
+    const gone = () => controller.abort(goesOnElsewhere(client?.reason) ? client?.reason : new Stop('client'));
     if (client?.aborted) gone();
     client?.addEventListener('abort', gone, { once: true });
     const leftMs = Math.max(0, run.guardrails.maxSeconds * 1_000 - run.activeMs);
@@ -151,13 +153,13 @@ export class RunEngine {
       if (run.fence > 1) {
         const { db } = this.#deps;
         const read = () => db.forTenant(run.tenantId, (tx) => readSteps(tx, run.tenantId, run.id));
-        journal = new RunJournal(this.#deps, run, await this.#patiently(run, signal, read));
+        journal = new RunJournal(this.#deps, run, await this.#waiting(run, signal, read));
       }
       if (!run.foreground && !this.#deps.isActive(run.tenantId)) {
         await parkRun(journal, 'queued', { delayMs: suspendedMs });
       } else {
         const begun = journal;
-        await this.#patiently(run, signal, async () => driveRun(await this.#prepare(begun, listener, signal)));
+        await this.#waiting(run, signal, async () => driveRun(await this.#prepare(begun, listener, signal)));
       }
     } catch (error) {
       ended = await this.#endBadly(journal, signal.aborted && !(error instanceof Halt) ? signal.reason : error);
@@ -172,17 +174,8 @@ export class RunEngine {
    * Does a part of a foreground run again while the database is away, for a client waits: what says so comes before any effect of a
    * step (the journal itself waits). Runs in background go back to the queue instead.
    */
-  async #patiently<T>(run: Run, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const { clock } = this.#deps;
-    for (const until = clock.monotonic() + patienceMs; ; ) {
-      try {
-        return await work();
-      } catch (error) {
-        const away = error instanceof Problem && databaseAway.has(error.kind.type);
-        if (!away || !run.foreground || signal.aborted || clock.monotonic() > until) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 250));
-      }
-    }
+  #waiting<T>(run: Run, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return run.foreground ? patiently(work, signal) : work();
   }
 
   async #prepare(journal: RunJournal, listener: RunListener, signal: AbortSignal): Promise<DriveContext> {
@@ -217,6 +210,8 @@ export class RunEngine {
     const about = { tenantId: run.tenantId, runId: run.id };
     try {
       if (error instanceof Halt) {
+        // What is staged meets the fence, and is as if it had never been: nobody takes it for a step of the run.
+        await journal.flush().catch(() => undefined);
         log.warn({ ...about, reason: error.reason }, 'the run is driven no further here');
         return { halted: error.reason };
       }
@@ -238,7 +233,7 @@ export class RunEngine {
           : error instanceof Problem
             ? error
             : new Problem(error instanceof UnknownOutcome ? problems.unavailable : problems.internal, { cause: error });
-      if (!run.foreground && passing.has(problem.kind.type)) {
+      if (!run.foreground && (isAway(problem) || passing.has(problem.kind.type))) {
         const seconds = Number(problem.details.headers?.['retry-after'] ?? 2);
         await parkRun(journal, 'queued', { delayMs: Math.min(300, Math.max(1, seconds)) * 1_000 });
         return {};

@@ -12,10 +12,10 @@ import { cancelApprovals } from './approval-store.ts';
 import { boundsOf } from './definitions.ts';
 import type { RunListener } from './drive-context.ts';
 import { newRun } from './new-run.ts';
-import { agentProblems } from './problems.ts';
 import type { Driven, RunEngine } from './run-engine.ts';
 import { runEvent } from './run-events.ts';
 import {
+  childOf,
   decideStep,
   listRuns,
   openChildren,
@@ -113,18 +113,31 @@ export class RunManager {
   }
 
   /**
-   * Cancels a run and those it started. Its holder is asked first, so that what it used so far is settled; one that does not
-   * answer is deposed. 409 when the run is over already.
+   * Cancels a run. Its holder is asked first, so that what it used so far is settled; one that does not answer is deposed. The runs
+   * it asked for end after it (see childSubscriber). 409 when the run is over already.
    */
   cancelRun(tenantId: string, id: string, cause: Cause): Promise<Run> {
     return this.#outside(() => this.#cancel(tenantId, id, cause));
   }
 
-  /** Asks whoever holds a run to end it, for its client has gone. Not when this process sends its clients away because it ends. */
-  async askToEnd(tenantId: string, id: string): Promise<void> {
+  /** Cancels what a run asked for and has not ended. */
+  async cancelBelow(tenantId: string, id: string, cause: Cause): Promise<void> {
+    const children = await this.#deps.db.forTenant(tenantId, (tx) => openChildren(tx, tenantId, id));
+    for (const child of children) await this.#cancelOpen(tenantId, child.id, cause);
+  }
+
+  /** Cancels a run whose client has gone, whoever has it. Not when this process sends its clients away because it ends. */
+  async endForClient(tenantId: string, id: string): Promise<void> {
     if (this.#deps.engine.handingOver) return;
-    await this.#deps.db.forTenant(tenantId, (tx) => requestCancel(tx, tenantId, id));
-    this.#deps.engine.cancel(id);
+    const { kind, id: who, name } = (await this.getRun(tenantId, id)).principal;
+    await this.#cancelOpen(tenantId, id, { actor: { kind, id: who, name } });
+  }
+
+  /** Cancels a run unless it is over. */
+  async #cancelOpen(tenantId: string, id: string, cause: Cause): Promise<void> {
+    await this.cancelRun(tenantId, id, cause).catch((error: unknown) => {
+      if (!(error instanceof Problem && error.kind === problems.conflict)) throw error;
+    });
   }
 
   async #cancel(tenantId: string, id: string, cause: Cause): Promise<Run> {
@@ -140,12 +153,6 @@ export class RunManager {
         if (now.status !== 'running') break;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
-    }
-    const children = await db.forTenant(tenantId, (tx) => openChildren(tx, tenantId, id));
-    for (const child of children) {
-      await this.#cancel(tenantId, child.id, cause).catch((error: unknown) => {
-        if (!(error instanceof Problem)) throw error;
-      });
     }
     const ended = await this.#take(run, open, 'cancelled', cause, {
       error: { code: 'cancelled', detail: `Cancelled by ${cause.actor.name ?? cause.actor.id}.` },
@@ -169,7 +176,7 @@ export class RunManager {
       {
         ...(fails ? { error: { code: 'review', detail: note ?? 'Ended in review.' } } : {}),
         reviewed: async (tx) => {
-          const step = (await readSteps(tx, tenantId, id)).find(({ status }) => status === 'intent');
+          const step = await stepInDoubt(tx, tenantId, id);
           if (step === undefined) throw new Problem(problems.conflict, { detail: 'No step of the run is in doubt.' });
           if (!fails) await decideStep(tx, tenantId, id, step.seq, this.#verdictOn(step, review, cause));
           return { decision, seq: step.seq, ...(note === undefined ? {} : { note }) };
@@ -195,9 +202,6 @@ export class RunManager {
 
   async #rowOf(request: RunRequest, foreground: boolean): Promise<Run> {
     const { principal, agent, callId, demo } = request;
-    if (principal.agents !== undefined && !principal.agents.includes(agent.agentId)) {
-      throw new Problem(agentProblems.agentNotAllowed, { detail: `The key may not call the agent "${agent.name}".` });
-    }
     const { definition } = await this.#deps.versionOf(principal.tenantId, agent.agentId, agent.version);
     const { sessionId: _, ...kept } = principal;
     return newRun({
@@ -250,4 +254,12 @@ export class RunManager {
       return taken;
     });
   }
+}
+
+/** The step that a review is about. An agent that was asked beside it may not have ended: that is known from its run, not in doubt. */
+async function stepInDoubt(tx: Tx, tenantId: string, id: string): Promise<Step | undefined> {
+  for (const step of await readSteps(tx, tenantId, id)) {
+    if (step.status === 'intent' && (await childOf(tx, tenantId, id, step.seq)) === undefined) return step;
+  }
+  return undefined;
 }

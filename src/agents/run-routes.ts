@@ -7,26 +7,27 @@ import { type Context, type Principal, type Route, route } from '#kernel/http';
 import { formatId } from '#kernel/ids';
 import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
 import { invalidInput, notFound, Problem } from '#kernel/problem';
-import { openSse, sseEvent } from '#kernel/stream';
 import type { AgentCall, AgentCalls } from './agent-calls.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import type { ApprovalManager } from './approval-manager.ts';
 import { readMessages } from './conversation.ts';
 import { requireAgent } from './own-agents.ts';
 import type { RunManager } from './run-manager.ts';
-
 import { eventsOfRun, type RunBell } from './run-stream.ts';
 import type { Run } from './runs.ts';
 import {
   idParams,
+  type Models,
   runDetailSchema,
   runSchema,
   runStatus,
   shownApproval,
-  shownRun,
+  shownRuns,
   shownStep,
   uuidOf,
 } from './schemas.ts';
+import { priceOf } from './spending.ts';
+import { answerWithEvents, goneSignal } from './sse-answer.ts';
 
 const strict = { additionalProperties: false };
 
@@ -36,6 +37,7 @@ export type RunRouteDeps = {
   approvals: ApprovalManager;
   calls: AgentCalls;
   directory: AgentDirectory;
+  agents: Models;
   bell: RunBell;
   clock: Clock;
   isDemo(tenantId: string): boolean;
@@ -79,13 +81,19 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
     requireAgent(principal.agents, run.agentId, 'run');
     return run;
   };
+  const shown = async (run: Run) => (await shownRuns(deps.agents, [run]))[0];
   const detail = async (run: Run) => {
     const { tenantId, id } = run;
     const [steps, pending] = await Promise.all([
       runs.getSteps(tenantId, id),
       deps.approvals.pendingApprovals(tenantId, id),
     ]);
-    return { ...shownRun(run), input: run.input, steps: steps.map(shownStep), approvals: pending.map(shownApproval) };
+    return {
+      ...(await shown(run)),
+      input: run.input,
+      steps: steps.map(shownStep),
+      approvals: pending.map(shownApproval),
+    };
   };
   return [
     route({
@@ -95,6 +103,7 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
       summary: 'Run an agent and wait, follow its events, or leave it to the background.',
       area: 'tenant',
       permission: 'agents:invoke',
+      call: 'run',
       schema: { params: idParams, body: newRunBody, response: { 200: runSchema, 202: runSchema } },
       handle: async (context) => {
         const { input, version = 'live', mode = 'wait' } = context.body;
@@ -104,19 +113,20 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
           throw invalidInput('/headers/idempotency-key', 'is taken with mode "background" only');
         }
         const call = callOf(deps, context, mode === 'stream', {
-          agent: directory.resolve(context.tenantId, `${agent.name}@${version}`),
+          agent: calls.resolve(context.principal, `${agent.name}@${version}`),
           messages: typeof input === 'string' ? [{ role: 'user', content: input }] : readMessages(input, '/input'),
         });
-        context.reply.header('x-request-id', formatId('call', call.callId));
         if (mode === 'background') {
           context.reply.code(202);
-          return shownRun(await calls.queue(call));
+          return shown(await calls.queue(call));
         }
-        if (mode === 'stream') return streamCall(context.reply, calls, call);
+        if (mode === 'stream') return streamCall(context.reply, calls, call, shown);
         const { run, problem } = await calls.run({ ...call, signal: goneSignal(context.reply) });
-        if (problem === undefined) return shownRun(run);
+        const price = priceOf(run);
+        if (price !== null) context.reply.header('x-lintel-price', `${price.price} ${price.currency}`);
+        if (problem === undefined) return shown(run);
         const extra = { ...problem.details.extra, run: formatId('run', run.id) };
-        throw new Problem(problem.kind, { ...problem.details, extra });
+        throw new Problem(problem.kind, { ...problem.details, extra, recorded: true });
       },
     }),
     route({
@@ -139,7 +149,7 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
           ...(agents === undefined ? {} : { agents }),
         };
         const page = await runs.listRuns(tenantId, filter, query.limit ?? 50);
-        return { ...page, data: page.data.map(shownRun) };
+        return { ...page, data: await shownRuns(deps.agents, page.data) };
       },
     }),
     route({
@@ -171,14 +181,10 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
           bell,
           mayStay: () => deps.mayStay(principal, 'runs:read'),
         };
-        const gone = goneSignal(reply);
-        reply.hijack();
-        openSse(reply.raw, { 'x-request-id': String(reply.getHeader('x-request-id')) });
-        for await (const { event, data, ...rest } of eventsOfRun(read, id, Number(seen), gone)) {
-          const shown = event === 'step' ? shownStep(data) : shownRun(data);
-          reply.raw.write(sseEvent({ event, data: shown, ...('id' in rest ? { id: rest.id as number } : {}) }));
-        }
-        reply.raw.end();
+        await answerWithEvents(reply, context.requestId, async (write, gone) => {
+          for await (const { event, data, ...rest } of eventsOfRun(read, id, Number(seen), gone))
+            write(event, event === 'step' ? shownStep(data) : await shown(data), 'id' in rest ? rest.id : undefined);
+        });
       },
     }),
     route({
@@ -190,7 +196,7 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
       permission: 'runs:cancel',
       schema: { params: idParams, response: { 200: runSchema } },
       handle: async (context) =>
-        shownRun(await runs.cancelRun(context.tenantId, (await runOf(context)).id, causeOf(context))),
+        shown(await runs.cancelRun(context.tenantId, (await runOf(context)).id, causeOf(context))),
     }),
     route({
       method: 'POST',
@@ -217,7 +223,7 @@ export function runRoutes(deps: RunRouteDeps): readonly Route[] {
         const { body } = context;
         if (body.decision === 'result' && body.result === undefined) throw invalidInput('/result', 'is missing');
         const { id } = await runOf(context);
-        return shownRun(await runs.reviewRun(context.tenantId, id, body, causeOf(context)));
+        return shown(await runs.reviewRun(context.tenantId, id, body, causeOf(context)));
       },
     }),
   ];
@@ -248,31 +254,23 @@ function callOf(
 }
 
 /** Runs an agent and writes what happens as it happens; ends after the call's row is kept. */
-async function streamCall(reply: FastifyReply, calls: AgentCalls, call: AgentCall): Promise<void> {
-  const signal = goneSignal(reply);
-  reply.hijack();
-  openSse(reply.raw, { 'x-request-id': formatId('call', call.callId) });
-  const write = (event: string, data: unknown, id?: number) =>
-    reply.raw.write(sseEvent({ event, data, ...(id === undefined ? {} : { id }) }));
-  const { run, problem } = await calls.run({
-    ...call,
-    signal,
-    listener: {
-      onText: (delta) => write('text', { delta }),
-      onStep: (step) => write('step', shownStep(step), step.status === 'done' ? step.seq : undefined),
-    },
+function streamCall(
+  reply: FastifyReply,
+  calls: AgentCalls,
+  call: AgentCall,
+  shown: (run: Run) => Promise<unknown>,
+): Promise<void> {
+  return answerWithEvents(reply, formatId('call', call.callId), async (write, signal) => {
+    const { run, problem } = await calls.run({
+      ...call,
+      signal,
+      listener: {
+        onText: (delta) => write('text', { delta }),
+        onStep: (step) => write('step', shownStep(step), step.status === 'done' ? step.seq : undefined),
+      },
+    });
+    if (problem !== undefined)
+      write('error', { code: problem.kind.type, detail: problem.message, ...problem.details.extra });
+    write('run', await shown(run));
   });
-  if (problem !== undefined)
-    write('error', { code: problem.kind.type, detail: problem.message, ...problem.details.extra });
-  write('run', shownRun(run));
-  reply.raw.end();
-}
-
-/** Aborts when the client goes before its answer is whole. */
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort();
-  });
-  return controller.signal;
 }

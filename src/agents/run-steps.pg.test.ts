@@ -1,87 +1,12 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { Database } from '#kernel/database';
-import { newId } from '#kernel/ids';
-import {
-  type AgentHouse,
-  agentHouse,
-  connectDouble,
-  deliver,
-  eventsOf,
-  principalOf,
-  startToolDouble,
-  type ToolDouble,
-  testCause,
-} from '#test/agent-house';
-import { type TestDatabase, testDatabase } from '#test/database';
-import type { NativeDefinition } from './definitions.ts';
-import type { RunRequest } from './run-manager.ts';
+import { agentGround } from '#test/agent-ground';
+import { deliver, eventsOf, testCause } from '#test/agent-house';
 import type { Run, Step } from './runs.ts';
 
-let t: TestDatabase;
-let tools: ToolDouble;
-const houses: AgentHouse[] = [];
-
-beforeAll(async () => {
-  t = await testDatabase(16);
-  tools = await startToolDouble();
-});
-afterEach(async () => {
-  await Promise.all(houses.splice(0).map((house) => house.close()));
-  Object.assign(tools, { mode: 'ok' });
-  tools.effects.clear();
-  tools.asked.length = 0;
-});
-afterAll(async () => {
-  await tools.close();
-  await t.close();
-});
-
-function house(options: Parameters<typeof agentHouse>[1] = {}, db: Database = t.db): AgentHouse {
-  const made = agentHouse(db, options);
-  houses.push(made);
-  return made;
-}
-
-async function agentOf(of: AgentHouse, definition: Partial<NativeDefinition> = {}) {
-  const tenantId = newId();
-  const tool = await connectDouble(of, tenantId, tools);
-  const agent = await of.module.agents.createAgent(
-    tenantId,
-    {
-      name: 'support',
-      definition: {
-        kind: 'native',
-        instructions: '',
-        model: 'double/m',
-        tools: [{ tool }, { tool: 'calculator' }, { tool: 'lintel' }],
-        ...definition,
-      },
-    },
-    testCause,
-  );
-  const ask = (text: string, more: Partial<RunRequest> = {}): RunRequest => ({
-    principal: principalOf(tenantId),
-    agent: { agentId: agent.id, name: 'support', version: 1 },
-    messages: [{ role: 'user', content: text }],
-    callId: null,
-    demo: false,
-    ...more,
-  });
-  return { tenantId, agent, ask };
-}
-
-async function takeOver(by: AgentHouse, run: Run): Promise<Run> {
-  await t.db.forTenant(run.tenantId, (tx) =>
-    tx.execute(
-      `UPDATE runs SET lease_expires_at = clock_timestamp() - interval '1 second'
-       WHERE tenant_id = $1 AND id = $2 AND status = 'running'`,
-      [run.tenantId, run.id],
-    ),
-  );
-  for (const each of await by.module.engine.claim(10)) await by.module.engine.drive(each);
-  return by.module.runs.getRun(run.tenantId, run.id);
-}
+const ground = agentGround();
+const { house, agentOf, takeOver } = ground;
 
 const brief = (steps: readonly Step[]) => steps.map((step) => `${step.seq} ${step.kind} ${step.status}`);
 
@@ -117,10 +42,19 @@ test('calls of one step are made at the same time, eight at most; their steps st
   expect([...(run.output?.text.matchAll(/x(\d+)/g) ?? [])].map(([, n]) => Number(n))).toEqual([
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
   ]);
-  const told = (await eventsOf(t.db, tenantId)).filter(({ type }) => type === 'agents.step.finished');
+  const told = (await eventsOf(ground.db, tenantId)).filter(({ type }) => type === 'agents.step.finished');
   expect(told.map(({ data }) => data?.['seq']).sort((a, b) => Number(a) - Number(b))).toEqual(
     Array.from({ length: 14 }, (_, seq) => seq),
   );
+});
+
+test('of an answer that asks for more calls than any agent needs the first 128 are made', async () => {
+  const h = house();
+  const { ask } = await agentOf(h);
+  const sums = Array.from({ length: 300 }, (_, i) => `call:calculator {"expression":"${i}+0"}`);
+  const { run, steps } = await h.module.runs.runInForeground(ask(sums.join('&')));
+  expect([run.status, steps.length]).toEqual(['finished', 130]);
+  expect(run.output?.text).toMatch(/; 127$/);
 });
 
 test('a crash with calls under way: those that may be repeated are, each other goes before a person, one after the other', async () => {
@@ -155,13 +89,13 @@ test('a crash with calls under way: those that may be repeated are, each other g
   }
   expect(run.output?.text).toMatch(/^Done: first; .*; second; /);
   const steps = await b.module.runs.getSteps(tenantId, run.id);
-  expect(steps.map((step) => tools.effects.get(step.idempotencyKey ?? '') ?? 0)).toEqual([0, 1, 2, 1, 2, 0]);
+  expect(steps.map((step) => ground.tools.effects.get(step.idempotencyKey ?? '') ?? 0)).toEqual([0, 1, 2, 1, 2, 0]);
 });
 
 test('a call in doubt does not stop those beside it', async () => {
   const h = house({ toolTimeoutMs: 2_000 });
   const { tenantId, ask } = await agentOf(h);
-  Object.assign(tools, { mode: 'cut' });
+  ground.tools.mode = 'cut';
   const { run } = await h.module.runs.runInForeground(
     ask('call:t_effect {"body":{"n":1}}&call:calculator {"expression":"6*7"}&call:t_effect {"body":{"n":2}}'),
   );
@@ -172,44 +106,22 @@ test('a call in doubt does not stop those beside it', async () => {
     '2 tool done',
     '3 tool intent',
   ]);
-  expect(tools.asked).toHaveLength(2);
+  expect(ground.tools.asked).toHaveLength(2);
 });
 
 test('agents asked in one step take turns: what one used counts for the next', async () => {
   const h = house();
-  const { tenantId, agent } = await agentOf(h);
-  const boss = await h.module.agents.createAgent(
-    tenantId,
-    {
-      name: 'boss',
-      definition: {
-        kind: 'native',
-        instructions: '',
-        model: 'double/m',
-        tools: [{ tool: 'agent/support' }],
-        guardrails: { maxTokens: 5_000 },
-      },
-    },
-    testCause,
-  );
+  const { tenantId, agent, make } = await agentOf(h);
+  const boss = await make('boss', { tools: [{ tool: 'agent/support' }], guardrails: { maxTokens: 5_000 } });
   let under = 0;
   h.model.before = async () => {
     expect(++under).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 5));
     under--;
   };
-  const { run } = await h.module.runs.runInForeground({
-    principal: principalOf(tenantId),
-    agent: { agentId: boss.id, name: 'boss', version: 1 },
-    messages: [
-      {
-        role: 'user',
-        content: 'call:ask_support {"message":"one"}&call:ask_support {"message":"two"}',
-      },
-    ],
-    callId: null,
-    demo: false,
-  });
+  const { run } = await h.module.runs.runInForeground(
+    boss.ask('call:ask_support {"message":"one"}&call:ask_support {"message":"two"}'),
+  );
   expect(run).toMatchObject({ status: 'finished', tokens: 60 });
   const { data } = await h.module.runs.listRuns(tenantId, { agentId: agent.id }, 10);
   const given = data.map(({ guardrails }) => guardrails.maxTokens ?? 0).sort((x, y) => y - x);
@@ -243,7 +155,7 @@ test('whoever finds the first of several approvals finds the run waiting for it:
 /** A database that counts transactions and statements. */
 function counted(): { db: Database; count: { transactions: number; statements: number } } {
   const count = { transactions: 0, statements: 0 };
-  const db = new Proxy(t.db, {
+  const db = new Proxy(ground.db, {
     get: (target, name) => {
       if (name !== 'forTenant') {
         const value = Reflect.get(target, name);
@@ -297,14 +209,14 @@ test('what a step costs: one statement in one transaction for an answer with the
   expect(await more(sums(3).join(' then '))).toEqual([6, 6]);
   const reads = Array.from({ length: 20 }, (_, i) => `call:lintel_read {"path":"/v1/x${i}"}`);
   expect(await more(reads.join('&'))).toEqual([4, 4]);
-  expect((await deliver(t.db, h, tenantId)).filter(({ type }) => type === 'agents.run.finished')).toHaveLength(7);
+  expect((await deliver(ground.db, h, tenantId)).filter(({ type }) => type === 'agents.run.finished')).toHaveLength(7);
 });
 
 test('one tenant’s thousand queued runs do not keep another’s one waiting', async () => {
   const h = house();
   const [many, one] = [await agentOf(h), await agentOf(h)];
   const first = await h.module.runs.runInBackground(many.ask('hello'));
-  await t.db.forTenant(many.tenantId, (tx) =>
+  await ground.db.forTenant(many.tenantId, (tx) =>
     tx.execute(
       `INSERT INTO runs (tenant_id, id, fence, status, agent_id, agent_version, agent_name, input, mode, demo, principal, guardrails,
          foreground, path, available_at, created_at)
@@ -334,7 +246,7 @@ test('of a tenant’s own runs the oldest is taken first, and one whose holder f
   const queued: Run[] = [];
   for (let n = 0; n < 3; n++) queued.push(await h.module.runs.runInBackground(ask('hello')));
   expect((await h.module.engine.claim(1)).map(({ id }) => id)).toEqual([queued[0]?.id]);
-  await t.db.forTenant(tenantId, (tx) =>
+  await ground.db.forTenant(tenantId, (tx) =>
     tx.execute(
       `UPDATE runs SET lease_expires_at = clock_timestamp() - interval '1 second' WHERE tenant_id = $1 AND id = $2`,
       [tenantId, queued[0]?.id],

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 import type { Logger } from '#kernel/logger';
 import type { RunEngine } from './run-engine.ts';
+import { leaseMs } from './run-store.ts';
 
 /**
  * The background's hand: takes queued runs, and those whose holder fell silent, and drives a bounded number of them at a time.
@@ -13,6 +14,7 @@ export class RunWorker {
   #looking: Promise<void> | undefined;
   #again = false;
   #timer: NodeJS.Timeout | undefined;
+  #lostFrom = Number.NEGATIVE_INFINITY;
   // Whoever pokes may be inside a transaction that all doors join; the worker is not.
   readonly #outside = AsyncLocalStorage.snapshot();
 
@@ -50,7 +52,7 @@ export class RunWorker {
       const free = concurrency - this.#running;
       if (free <= 0) return;
       try {
-        const runs = await engine.claim(free);
+        const runs = await engine.claim(free, performance.now() >= this.#lostFrom);
         for (const run of runs) {
           this.#running++;
           void engine
@@ -63,6 +65,8 @@ export class RunWorker {
         }
         if (runs.length === free) this.#again = true;
       } catch (error) {
+        // Nobody could renew a lease then: who is silent now is not lost yet.
+        this.#lostFrom = performance.now() + leaseMs;
         log.warn({ err: error }, 'no runs can be taken at the moment');
       }
     }

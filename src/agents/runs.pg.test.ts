@@ -1,113 +1,24 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { UnknownOutcome } from '#kernel/database-faults';
 import { newId } from '#kernel/ids';
 import { Problem } from '#kernel/problem';
-import {
-  type AgentHouse,
-  agentHouse,
-  connectDouble,
-  deliver,
-  eventsOf,
-  principalOf,
-  startToolDouble,
-  type ToolDouble,
-  testCause,
-} from '#test/agent-house';
-import { type TestDatabase, testDatabase } from '#test/database';
-import type { NativeDefinition } from './definitions.ts';
-import type { RunRequest } from './run-manager.ts';
+import { agentGround, until } from '#test/agent-ground';
+import { type AgentHouse, deliver, eventsOf, testCause } from '#test/agent-house';
 import type { Run, Step } from './runs.ts';
 
-let t: TestDatabase;
-let tools: ToolDouble;
-const houses: AgentHouse[] = [];
+const ground = agentGround();
+const { house, agentOf, expire, driveFree } = ground;
 const childScript = new URL('../../test/support/agent-child.ts', import.meta.url).pathname;
-
-beforeAll(async () => {
-  t = await testDatabase(16);
-  tools = await startToolDouble();
-});
-afterEach(async () => {
-  await Promise.all(houses.splice(0).map((house) => house.close()));
-  Object.assign(tools, { mode: 'ok' });
-  tools.effects.clear();
-  tools.asked.length = 0;
-});
-afterAll(async () => {
-  await tools.close();
-  await t.close();
-});
-
-function house(options: Parameters<typeof agentHouse>[1] = {}): AgentHouse {
-  const made = agentHouse(t.db, options);
-  houses.push(made);
-  return made;
-}
-
-/** A tenant with an agent that may use the tool double and the built-ins. */
-async function agentOf(of: AgentHouse, definition: Partial<NativeDefinition> = {}, name = 'support') {
-  const tenantId = newId();
-  const tool = await connectDouble(of, tenantId, tools);
-  const whole: NativeDefinition = {
-    kind: 'native',
-    instructions: 'Help.',
-    model: 'double/m',
-    tools: [{ tool }, { tool: 'calculator' }, { tool: 'clock' }, { tool: 'lintel' }],
-    ...definition,
-  };
-  const agent = await of.module.agents.createAgent(tenantId, { name, definition: whole }, testCause);
-  return { tenantId, tool, agent, principal: principalOf(tenantId) };
-}
-
-function ask(
-  from: { tenantId: string; agent: { id: string; name: string }; principal: RunRequest['principal'] },
-  text: string,
-  more: Partial<RunRequest> = {},
-): RunRequest {
-  return {
-    principal: from.principal,
-    agent: { agentId: from.agent.id, name: from.agent.name, version: 1 },
-    messages: [{ role: 'user', content: text }],
-    callId: null,
-    demo: false,
-    ...more,
-  };
-}
-
-async function until<T>(what: () => Promise<T | undefined | false>, ms = 10_000): Promise<T> {
-  const end = performance.now() + ms;
-  for (;;) {
-    const value = await what();
-    if (value !== undefined && value !== false) return value as T;
-    if (performance.now() > end) throw new Error(`it did not happen within ${ms} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 const ended = (of: AgentHouse, run: Run) =>
   until(async () => {
     const now = await of.module.runs.getRun(run.tenantId, run.id);
     return now.status !== 'running' && now.status !== 'queued' && now;
   });
-
-/** Lets the lease of a run end now, as if its holder had been silent for its time. */
-function expire(run: Pick<Run, 'tenantId' | 'id'>): Promise<unknown> {
-  return t.db.forTenant(run.tenantId, (tx) =>
-    tx.execute(
-      "UPDATE runs SET lease_expires_at = clock_timestamp() - interval '1 second' WHERE tenant_id = $1 AND id = $2",
-      [run.tenantId, run.id],
-    ),
-  );
-}
-
-/** What another engine does in background with all that is free. */
-async function takeOver(by: AgentHouse): Promise<void> {
-  for (const run of await by.module.engine.claim(10)) await by.module.engine.drive(run);
-}
 
 const brief = (steps: readonly Step[]) =>
   steps.map((step) => `${step.seq} ${step.kind} ${step.tool ?? '-'} ${step.status}`);
@@ -117,7 +28,7 @@ test('a run is journaled step by step, and its usage goes home once', async () =
   const a = await agentOf(h);
   const texts: string[] = [];
   const { run, problem } = await h.module.runs.runInForeground(
-    ask(a, 'call:calculator {"expression":"6*7"} then call:t_effect {"body":{"n":1}}', {
+    a.ask('call:calculator {"expression":"6*7"} then call:t_effect {"body":{"n":1}}', {
       listener: { onText: (delta) => texts.push(delta) },
     }),
   );
@@ -133,9 +44,9 @@ test('a run is journaled step by step, and its usage goes home once', async () =
     '3 tool t_effect done',
     '4 model - done',
   ]);
-  expect([...tools.effects.keys()]).toEqual([steps[3]?.idempotencyKey]);
-  const events = await deliver(t.db, h, a.tenantId);
-  await deliver(t.db, h, a.tenantId);
+  expect([...ground.tools.effects.keys()]).toEqual([steps[3]?.idempotencyKey]);
+  const events = await deliver(ground.db, h, a.tenantId);
+  await deliver(ground.db, h, a.tenantId);
   expect(events.filter((event) => event.type === 'agents.step.finished').map((event) => event.data?.['seq'])).toEqual([
     0, 1, 2, 3, 4,
   ]);
@@ -151,12 +62,12 @@ test('wrong arguments, unknown tools and refusing tools are told to the model, a
   const h = house();
   const a = await agentOf(h);
   const { run } = await h.module.runs.runInForeground(
-    ask(a, 'call:t_effect {"body":{"n":"x"}}&call:nothing&call:calculator {"expression":"1/"}'),
+    a.ask('call:t_effect {"body":{"n":"x"}}&call:nothing&call:calculator {"expression":"1/"}'),
   );
   expect(run.output?.text).toMatch(
     /Done: The arguments do not fit: \/body\/n must be integer.*; There is no tool "nothing".; .*ends too early/,
   );
-  expect(tools.asked).toEqual([]);
+  expect(ground.tools.asked).toEqual([]);
 });
 
 test('of two engines only the one with the newest fence writes', async () => {
@@ -167,22 +78,22 @@ test('of two engines only the one with the newest fence writes', async () => {
     new Promise((resolve) => {
       release = resolve;
     });
-  const first = a.module.runs.runInForeground(ask(of, 'call:t_effect {"body":{"n":1}}'));
+  const first = a.module.runs.runInForeground(of.ask('call:t_effect {"body":{"n":1}}'));
   const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
   await until(async () => a.model.calls === 1);
   await expire(run);
-  await takeOver(b);
+  await driveFree(b);
   const after = await b.module.runs.getRun(of.tenantId, run.id);
   expect(after).toMatchObject({ status: 'finished', fence: 2 });
-  const [steps, events] = [await b.module.runs.getSteps(of.tenantId, run.id), await eventsOf(t.db, of.tenantId)];
+  const [steps, events] = [await b.module.runs.getSteps(of.tenantId, run.id), await eventsOf(ground.db, of.tenantId)];
   release();
   const deposed = await first;
   expect(deposed.run.status).toBe('running');
   expect(deposed.steps).toEqual([]);
   expect(await b.module.runs.getSteps(of.tenantId, run.id)).toEqual(steps);
-  expect(await eventsOf(t.db, of.tenantId)).toEqual(events);
+  expect(await eventsOf(ground.db, of.tenantId)).toEqual(events);
   expect(await b.module.runs.getRun(of.tenantId, run.id)).toEqual(after);
-  expect([...tools.effects.values()]).toEqual([1]);
+  expect([...ground.tools.effects.values()]).toEqual([1]);
   expect(a.quota.open).toBe(0);
 });
 
@@ -197,11 +108,11 @@ test('an engine that lost its run notices by itself and stops the model call', a
         reject(abortSignal.reason);
       }),
     );
-  const first = a.module.runs.runInForeground(ask(of, 'hello'));
+  const first = a.module.runs.runInForeground(of.ask('hello'));
   const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
   await until(async () => a.model.calls === 1);
   await expire(run);
-  await takeOver(b);
+  await driveFree(b);
   await first;
   expect(aborted).toBe(true);
   expect((await b.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe('You said: hello');
@@ -211,7 +122,7 @@ test('a lease is held on while its run is driven', async () => {
   const [a, b] = [house(), house()];
   const of = await agentOf(a);
   a.model.before = () => new Promise((resolve) => setTimeout(resolve, 6_000));
-  const first = a.module.runs.runInForeground(ask(of, 'hello'));
+  const first = a.module.runs.runInForeground(of.ask('hello'));
   await new Promise((resolve) => setTimeout(resolve, 5_500));
   expect(await b.module.engine.claim(10)).toEqual([]);
   expect((await first).run.status).toBe('finished');
@@ -232,20 +143,22 @@ test.each(crashes)(
     });
     const b = house();
     const of = await agentOf(a);
-    const crashed = await a.module.runs.runInForeground(ask(of, `call:${tool} {"body":{"n":1}}`));
+    const crashed = await a.module.runs.runInForeground(of.ask(`call:${tool} {"body":{"n":1}}`));
     expect(hits).toBeGreaterThan(0);
     expect(crashed.run.status).toBe('running');
     await expire(crashed.run);
-    await takeOver(b);
+    await driveFree(b);
     const run = await b.module.runs.getRun(of.tenantId, crashed.run.id);
     const steps = await b.module.runs.getSteps(of.tenantId, run.id);
-    expect(new Set(tools.asked).size).toBeLessThanOrEqual(1);
+    expect(new Set(ground.tools.asked).size).toBeLessThanOrEqual(1);
     if (tool === 't_keep') {
       expect(run.status).toBe('finished');
-      expect(new Set(tools.asked)).toEqual(new Set([steps[1]?.idempotencyKey]));
+      expect(new Set(ground.tools.asked)).toEqual(new Set([steps[1]?.idempotencyKey]));
     } else {
       expect(run.status).toBe('needs_review');
-      expect([...tools.effects.values()]).toEqual(point === 'after-intent' || point === 'after-commit' ? [] : [1]);
+      expect([...ground.tools.effects.values()]).toEqual(
+        point === 'after-intent' || point === 'after-commit' ? [] : [1],
+      );
       const done = await b.module.runs.reviewRun(
         of.tenantId,
         run.id,
@@ -253,12 +166,12 @@ test.each(crashes)(
         testCause,
       );
       expect(done.status).toBe('queued');
-      await takeOver(b);
+      await driveFree(b);
       const last = await b.module.runs.getRun(of.tenantId, run.id);
       expect(last.output?.text).toBe('Done: sent');
-      expect(Math.max(0, ...tools.effects.values())).toBeLessThanOrEqual(1);
+      expect(Math.max(0, ...ground.tools.effects.values())).toBeLessThanOrEqual(1);
     }
-    await deliver(t.db, b, of.tenantId);
+    await deliver(ground.db, b, of.tenantId);
     const sources = [...b.usage.values()].map((row) => row.source);
     expect(new Set(sources).size).toBe(sources.length);
   },
@@ -280,7 +193,7 @@ test.each(kills)('a process killed by SIGKILL $point of $tool: another goes on',
     env: {
       ...process.env,
       AGENT_CHILD: JSON.stringify({
-        url: t.url,
+        url: ground.url,
         principal: of.principal,
         agent: { agentId: of.agent.id, name: of.agent.name, version: 1 },
         text: `call:${tool} {"body":{"n":1}}`,
@@ -304,11 +217,13 @@ test.each(kills)('a process killed by SIGKILL $point of $tool: another goes on',
   });
   await stop();
   expect(run.status).toBe(tool === 't_keep' ? 'finished' : 'needs_review');
-  expect(new Set(tools.asked).size).toBeLessThanOrEqual(1);
+  expect(new Set(ground.tools.asked).size).toBeLessThanOrEqual(1);
   if (tool === 't_effect')
-    expect(Math.max(0, ...tools.effects.values())).toBe(point === 'after-intent' || point === 'after-commit' ? 0 : 1);
+    expect(Math.max(0, ...ground.tools.effects.values())).toBe(
+      point === 'after-intent' || point === 'after-commit' ? 0 : 1,
+    );
   // Its front died before it could write the call's row.
-  await deliver(t.db, b, of.tenantId);
+  await deliver(ground.db, b, of.tenantId);
   expect(b.callRows.map(({ id, runId }) => [id, runId])).toEqual([[callId, run.id]]);
 });
 
@@ -324,12 +239,12 @@ test('a crash in the middle of a model step repeats the call, and bills it once'
   });
   const b = house();
   const of = await agentOf(a);
-  const { run } = await a.module.runs.runInForeground(ask(of, 'hello'));
+  const { run } = await a.module.runs.runInForeground(of.ask('hello'));
   expect(run.status).toBe('running');
   await expire(run);
-  await takeOver(b);
+  await driveFree(b);
   expect([a.model.calls, b.model.calls]).toEqual([1, 1]);
-  await deliver(t.db, b, of.tenantId);
+  await deliver(ground.db, b, of.tenantId);
   expect([...b.usage.values()].map((row) => row.type)).toEqual(['model.call', 'agent.run']);
   expect((await b.module.runs.getRun(of.tenantId, run.id)).money).toBe('0.030000000000');
 });
@@ -338,33 +253,33 @@ test('a tool whose answer is lost is called again only if it is idempotent', asy
   const h = house({ toolTimeoutMs: 300 });
   const of = await agentOf(h);
   for (const mode of ['cut', 'hang'] as const) {
-    Object.assign(tools, { mode });
-    tools.asked.length = 0;
-    const once = await h.module.runs.runInForeground(ask(of, 'call:t_effect {"body":{"n":1}}'));
+    ground.tools.mode = mode;
+    ground.tools.asked.length = 0;
+    const once = await h.module.runs.runInForeground(of.ask('call:t_effect {"body":{"n":1}}'));
     expect(once.run.status).toBe('needs_review');
-    expect(tools.asked).toHaveLength(1);
-    tools.asked.length = 0;
-    const again = await h.module.runs.runInForeground(ask(of, 'call:t_keep {"body":{"n":1}}'));
+    expect(ground.tools.asked).toHaveLength(1);
+    ground.tools.asked.length = 0;
+    const again = await h.module.runs.runInForeground(of.ask('call:t_keep {"body":{"n":1}}'));
     expect(again.run.output?.text).toMatch(/The tool gave no answer/);
-    expect(tools.asked).toHaveLength(3);
-    expect(new Set(tools.asked).size).toBe(1);
+    expect(ground.tools.asked).toHaveLength(3);
+    expect(new Set(ground.tools.asked).size).toBe(1);
   }
 });
 
 test('a review may call the tool again with the same key, or end the run', async () => {
   const h = house({ toolTimeoutMs: 2_000 });
   const of = await agentOf(h);
-  Object.assign(tools, { mode: 'cut' });
+  ground.tools.mode = 'cut';
   const [one, two] = [
-    await h.module.runs.runInForeground(ask(of, 'call:t_effect')),
-    await h.module.runs.runInForeground(ask(of, 'call:t_effect')),
+    await h.module.runs.runInForeground(of.ask('call:t_effect')),
+    await h.module.runs.runInForeground(of.ask('call:t_effect')),
   ];
-  Object.assign(tools, { mode: 'ok' });
+  ground.tools.mode = 'ok';
   await h.module.runs.reviewRun(of.tenantId, one.run.id, { decision: 'retry' }, testCause);
-  await takeOver(h);
+  await driveFree(h);
   expect((await h.module.runs.getRun(of.tenantId, one.run.id)).status).toBe('finished');
   const keys = (await h.module.runs.getSteps(of.tenantId, one.run.id)).map((step) => step.idempotencyKey);
-  expect(tools.effects.get(keys[1] as string)).toBe(2);
+  expect(ground.tools.effects.get(keys[1] as string)).toBe(2);
   const failed = await h.module.runs.reviewRun(of.tenantId, two.run.id, { decision: 'fail', note: 'no' }, testCause);
   expect(failed).toMatchObject({ status: 'failed', error: { code: 'review', detail: 'no' } });
   await expect(h.module.runs.reviewRun(of.tenantId, two.run.id, { decision: 'retry' }, testCause)).rejects.toThrow(
@@ -376,9 +291,9 @@ test('of two people who decide about a run at once one is told that it needs no 
   const h = house({ toolTimeoutMs: 2_000 });
   const of = await agentOf(h);
   for (let round = 0; round < 5; round++) {
-    Object.assign(tools, { mode: 'cut' });
-    const { run } = await h.module.runs.runInForeground(ask(of, 'call:t_effect&call:t_effect'));
-    Object.assign(tools, { mode: 'ok' });
+    ground.tools.mode = 'cut';
+    const { run } = await h.module.runs.runInForeground(of.ask('call:t_effect&call:t_effect'));
+    ground.tools.mode = 'ok';
     // Both calls are in doubt: the second decision must not be taken for one about the other call.
     const both = await Promise.allSettled(
       ['one', 'two'].map((result) =>
@@ -391,7 +306,7 @@ test('of two people who decide about a run at once one is told that it needs no 
       'done',
       'intent',
     ]);
-    await takeOver(h);
+    await driveFree(h);
     expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('needs_review');
     await h.module.runs.reviewRun(of.tenantId, run.id, { decision: 'fail' }, testCause);
   }
@@ -401,8 +316,7 @@ test('a call that needs a yes waits without a process, and goes on elsewhere', a
   const [a, b] = [house(), house()];
   const of = await agentOf(a);
   const first = await a.module.runs.runInForeground(
-    ask(
-      of,
+    of.ask(
       'call:lintel_write {"method":"POST","path":"/v1/x","body":{}} then call:lintel_write {"method":"DELETE","path":"/v1/x"}',
     ),
   );
@@ -420,7 +334,7 @@ test('a call that needs a yes waits without a process, and goes on elsewhere', a
     [1, 2].map(() => b.module.approvals.decideApproval(of.tenantId, approval?.id as string, yes, testCause)),
   );
   expect(decided.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected']);
-  await takeOver(b);
+  await driveFree(b);
   expect(b.apiCalls.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /v1/x']);
   expect(b.apiCalls[0]?.principal.id).toBe(of.principal.id);
   const [next] = await b.module.approvals.pendingApprovals(of.tenantId, first.run.id);
@@ -430,7 +344,7 @@ test('a call that needs a yes waits without a process, and goes on elsewhere', a
     { approved: false, note: 'too risky' },
     testCause,
   );
-  await takeOver(a);
+  await driveFree(a);
   const run = await a.module.runs.getRun(of.tenantId, first.run.id);
   expect(run.output?.text).toMatch(/Done: 200 .*; A person refused this call; it was not made. They said: too risky/);
   expect(a.apiCalls).toEqual([]);
@@ -441,7 +355,7 @@ test('all calls of one step are asked about at once; nobody is asked about one t
   const of = await agentOf(h, { tools: [{ tool: 'lintel' }] });
   const write = (path: string) => `call:lintel_write {"method":"POST","path":"${path}"}`;
   const { run } = await h.module.runs.runInForeground(
-    ask(of, `${write('/v1/a')}&call:lintel_write {"method":"EAT"}&${write('/v1/b')}`),
+    of.ask(`${write('/v1/a')}&call:lintel_write {"method":"EAT"}&${write('/v1/b')}`),
   );
   const pending = await h.module.approvals.pendingApprovals(of.tenantId, run.id);
   expect(pending.map((each) => (each.arguments as { path: string }).path)).toEqual(['/v1/a', '/v1/b']);
@@ -450,7 +364,7 @@ test('all calls of one step are asked about at once; nobody is asked about one t
     expect(await h.module.engine.claim(10)).toEqual([]);
     await h.module.approvals.decideApproval(of.tenantId, each.id, { approved: true, note: undefined }, testCause);
   }
-  await takeOver(h);
+  await driveFree(h);
   expect(h.apiCalls.map((call) => call.path)).toEqual(['/v1/a', '/v1/b']);
   expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('finished');
 });
@@ -463,7 +377,7 @@ test.each([
   const h = house();
   h.model.quantities = { input_tokens: 100, output_tokens: 50 };
   const of = await agentOf(h, { tools: [{ tool: 'clock' }], instructions: '', guardrails });
-  const { run, problem } = await h.module.runs.runInForeground(ask(of, text));
+  const { run, problem } = await h.module.runs.runInForeground(of.ask(text));
   expect(problem?.kind.status).toBe(422);
   expect(run).toMatchObject({ status: 'failed', error: { code: 'guardrail-reached', extra: { guardrail: name } } });
   expect(run.modelSteps).toBeGreaterThan(0);
@@ -477,10 +391,10 @@ test('the time guardrail stops a model call; waiting for people does not count',
   const of = await agentOf(h, { guardrails: { maxSeconds: 1 } });
   h.model.before = ({ abortSignal }) =>
     new Promise((_, reject) => abortSignal?.addEventListener('abort', () => reject(abortSignal.reason)));
-  const { run } = await h.module.runs.runInForeground(ask(of, 'hello'));
+  const { run } = await h.module.runs.runInForeground(of.ask('hello'));
   expect(run).toMatchObject({ status: 'failed', error: { extra: { guardrail: 'maxSeconds' } } });
   delete h.model.before;
-  const waiting = await h.module.runs.runInForeground(ask(of, 'call:lintel_write {"method":"POST","path":"/v1/x"}'));
+  const waiting = await h.module.runs.runInForeground(of.ask('call:lintel_write {"method":"POST","path":"/v1/x"}'));
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   const [approval] = await h.module.approvals.pendingApprovals(of.tenantId, waiting.run.id);
   await h.module.approvals.decideApproval(
@@ -489,7 +403,7 @@ test('the time guardrail stops a model call; waiting for people does not count',
     { approved: true, note: undefined },
     testCause,
   );
-  await takeOver(h);
+  await driveFree(h);
   expect((await h.module.runs.getRun(of.tenantId, waiting.run.id)).status).toBe('finished');
 });
 
@@ -497,7 +411,7 @@ test('a spent budget fails a run; one that is only reserved lets a run in backgr
   const h = house();
   const of = await agentOf(h);
   h.quota.refuse = new Problem({ type: 'budget-spent', status: 402, title: 'spent' }, { extra: { limit: 'lim_1' } });
-  const { run, problem } = await h.module.runs.runInForeground(ask(of, 'hello'));
+  const { run, problem } = await h.module.runs.runInForeground(of.ask('hello'));
   expect(problem).toBe(h.quota.refuse);
   expect(run).toMatchObject({
     status: 'failed',
@@ -508,14 +422,14 @@ test('a spent budget fails a run; one that is only reserved lets a run in backgr
     { type: 'budget-reserved', status: 429, title: 'reserved' },
     { headers: { 'retry-after': '1' } },
   );
-  const queued = await h.module.runs.runInBackground(ask(of, 'hello'));
-  await takeOver(h);
+  const queued = await h.module.runs.runInBackground(of.ask('hello'));
+  await driveFree(h);
   expect((await h.module.runs.getRun(of.tenantId, queued.id)).status).toBe('queued');
   h.quota.refuse = undefined;
-  await takeOver(h);
+  await driveFree(h);
   expect(h.model.calls).toBe(0);
   await until(async () => {
-    await takeOver(h);
+    await driveFree(h);
     return (await h.module.runs.getRun(of.tenantId, queued.id)).status === 'finished';
   });
 });
@@ -535,9 +449,9 @@ test('a client that goes cancels its run; what the cut call used is kept', async
       );
       client.abort();
     });
-  const { run } = await h.module.runs.runInForeground(ask(of, 'hello', { signal: client.signal }));
+  const { run } = await h.module.runs.runInForeground(of.ask('hello', { signal: client.signal }));
   expect(run).toMatchObject({ status: 'cancelled', tokens: 9 });
-  await deliver(t.db, h, of.tenantId);
+  await deliver(ground.db, h, of.tenantId);
   expect([...h.usage.values()]).toMatchObject([
     { type: 'model.call', estimated: true, quantities: { input_tokens: 7 } },
   ]);
@@ -549,13 +463,13 @@ test('a run is cancelled wherever it is', async () => {
   const of = await agentOf(a);
   a.model.before = ({ abortSignal }) =>
     new Promise((_, reject) => abortSignal?.addEventListener('abort', () => reject(abortSignal.reason)));
-  const first = a.module.runs.runInForeground(ask(of, 'hello'));
+  const first = a.module.runs.runInForeground(of.ask('hello'));
   const run = await until(async () => (await a.module.runs.listRuns(of.tenantId, {}, 1)).data[0]);
   // By another process: the holder hears of it with the next renewal of its lease.
   expect((await b.module.runs.cancelRun(of.tenantId, run.id, testCause)).status).toBe('cancelled');
   expect((await first).run.status).toBe('cancelled');
   await expect(b.module.runs.cancelRun(of.tenantId, run.id, testCause)).rejects.toThrow(/cancelled already/);
-  const waiting = await b.module.runs.runInForeground(ask(of, 'call:lintel_write {"method":"POST","path":"/v1/x"}'));
+  const waiting = await b.module.runs.runInForeground(of.ask('call:lintel_write {"method":"POST","path":"/v1/x"}'));
   expect((await a.module.runs.cancelRun(of.tenantId, waiting.run.id, testCause)).status).toBe('cancelled');
   const { data } = await a.module.approvals.listApprovals(of.tenantId, {}, 10);
   expect(data.map((each) => each.status)).toEqual(['cancelled']);
@@ -572,24 +486,15 @@ test('a run is cancelled wherever it is', async () => {
 test('an agent asks another: one run each, usage of both counted, the price of a run once', async () => {
   const h = house();
   const of = await agentOf(h);
-  const boss = await h.module.agents.createAgent(
-    of.tenantId,
-    {
-      name: 'boss',
-      definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'agent/support' }] },
-    },
-    testCause,
-  );
-  const { run } = await h.module.runs.runInForeground(
-    ask({ ...of, agent: boss }, 'call:ask_support {"message":"hello"}'),
-  );
+  const boss = await of.make('boss', { tools: [{ tool: 'agent/support' }] });
+  const { run } = await h.module.runs.runInForeground(boss.ask('call:ask_support {"message":"hello"}'));
   expect(run).toMatchObject({ status: 'finished', output: { text: 'Done: You said: hello' }, tokens: 45 });
   const { data } = await h.module.runs.listRuns(of.tenantId, {}, 10);
   expect(data.map((each) => [each.agentName, each.parentId === run.id])).toEqual([
     ['support', true],
     ['boss', false],
   ]);
-  await deliver(t.db, h, of.tenantId);
+  await deliver(ground.db, h, of.tenantId);
   expect([...h.usage.values()].filter((row) => row.type === 'agent.run')).toHaveLength(1);
   expect(h.quota.open).toBe(0);
 });
@@ -597,18 +502,9 @@ test('an agent asks another: one run each, usage of both counted, the price of a
 test('a run waits while the run it asked waits for a person, and goes on after it', async () => {
   const [a, b] = [house(), house()];
   const of = await agentOf(a);
-  const boss = await a.module.agents.createAgent(
-    of.tenantId,
-    {
-      name: 'boss',
-      definition: { kind: 'native', instructions: '', model: 'double/m', tools: [{ tool: 'agent/support' }] },
-    },
-    testCause,
-  );
+  const boss = await of.make('boss', { tools: [{ tool: 'agent/support' }] });
   const inner = 'call:lintel_write {\\"method\\":\\"POST\\",\\"path\\":\\"/v1/x\\"}';
-  const { run } = await a.module.runs.runInForeground(
-    ask({ ...of, agent: boss }, `call:ask_support {"message":"${inner}"}`),
-  );
+  const { run } = await a.module.runs.runInForeground(boss.ask(`call:ask_support {"message":"${inner}"}`));
   expect(run.status).toBe('waiting');
   const [approval] = (await a.module.approvals.listApprovals(of.tenantId, { status: 'pending' }, 10)).data;
   await a.module.approvals.decideApproval(
@@ -617,15 +513,15 @@ test('a run waits while the run it asked waits for a person, and goes on after i
     { approved: true, note: undefined },
     testCause,
   );
-  await takeOver(b);
-  await takeOver(b);
+  await driveFree(b);
+  await driveFree(b);
   expect((await b.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe('Done: Done: 200 {"ok":true}');
 });
 
 test('agents that ask in a circle are told so', async () => {
   const h = house();
   const of = await agentOf(h, { tools: [{ tool: 'agent/support' }] });
-  const { run } = await h.module.runs.runInForeground(ask(of, 'call:ask_support {"message":"hello"}'));
+  const { run } = await h.module.runs.runInForeground(of.ask('call:ask_support {"message":"hello"}'));
   expect(run.output?.text).toMatch(/is already asked further up/);
 });
 
@@ -639,7 +535,7 @@ test('the worker takes queued runs and those of a silent node, a bounded number 
     house({ concurrency: 2 }),
   ];
   const of = await agentOf(a);
-  const lost = await a.module.runs.runInForeground(ask(of, 'call:t_keep'));
+  const lost = await a.module.runs.runInForeground(of.ask('call:t_keep'));
   await expire(lost.run);
   let most = 0;
   b.model.before = async () => {
@@ -647,7 +543,7 @@ test('the worker takes queued runs and those of a silent node, a bounded number 
     await new Promise((resolve) => setTimeout(resolve, 20));
   };
   const stop = await b.module.start('background');
-  const queued = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => b.module.runs.runInBackground(ask(of, `hello ${n}`))));
+  const queued = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => b.module.runs.runInBackground(of.ask(`hello ${n}`))));
   for (const run of [lost.run, ...queued]) expect((await ended(b, run)).status).toBe('finished');
   expect(most).toBe(2);
   await stop();
@@ -656,7 +552,7 @@ test('the worker takes queued runs and those of a silent node, a bounded number 
 test('a process that ends gives its runs in background back between two steps', async () => {
   const h = house();
   const of = await agentOf(h);
-  const run = await h.module.runs.runInBackground(ask(of, 'call:clock then call:clock'));
+  const run = await h.module.runs.runInBackground(of.ask('call:clock then call:clock'));
   const stop = await h.module.start('background');
   let stopped: Promise<void> | undefined;
   h.model.before = async () => {
@@ -666,7 +562,7 @@ test('a process that ends gives its runs in background back between two steps', 
   await stopped;
   const given = await h.module.runs.getRun(of.tenantId, run.id);
   expect(given.status).toBe('queued');
-  await takeOver(house());
+  await driveFree(house());
   expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('finished');
 });
 
@@ -674,7 +570,7 @@ test('a COMMIT whose answer is lost is not done again, at any of a run’s write
   for (let lost = 1; lost <= 7; lost++) {
     let writes = 0;
     let losing = false;
-    const forgetful = new Proxy(t.db, {
+    const forgetful = new Proxy(ground.db, {
       get: (db, name) => {
         if (name !== 'forTenant') return Reflect.get(db, name).bind?.(db) ?? Reflect.get(db, name);
         return async (tenantId: string, work: Parameters<typeof db.forTenant>[1]) => {
@@ -684,13 +580,10 @@ test('a COMMIT whose answer is lost is not done again, at any of a run’s write
         };
       },
     });
-    const h = agentHouse(forgetful);
-    houses.push(h);
+    const h = house({}, forgetful);
     const of = await agentOf(h);
     losing = true;
-    const driven = await h.module.runs
-      .runInForeground(ask(of, 'call:t_effect {"body":{"n":1}}'))
-      .catch(() => undefined);
+    const driven = await h.module.runs.runInForeground(of.ask('call:t_effect {"body":{"n":1}}')).catch(() => undefined);
     losing = false;
     // The agent's version is read: there is no run yet, the caller is told to come again.
     if (lost === 1) {
@@ -698,12 +591,12 @@ test('a COMMIT whose answer is lost is not done again, at any of a run’s write
       continue;
     }
     expect(driven?.run.status).toBe('finished');
-    const events = await eventsOf(t.db, of.tenantId);
+    const events = await eventsOf(ground.db, of.tenantId);
     const steps = events.filter((event) => event.type === 'agents.step.finished');
     expect([lost, ...steps.map((event) => event.data?.['seq'])]).toEqual([lost, 0, 1, 2]);
     expect(events.filter((event) => event.type === 'agents.run.finished')).toHaveLength(1);
-    expect([...tools.effects.values()]).toEqual([1]);
-    tools.effects.clear();
+    expect([...ground.tools.effects.values()]).toEqual([1]);
+    ground.tools.effects.clear();
   }
 });
 
@@ -711,14 +604,14 @@ test('runs of a suspended tenant stand still in background', async () => {
   let active = false;
   const h = house({ isActive: () => active });
   const of = await agentOf(h);
-  const run = await h.module.runs.runInBackground(ask(of, 'hello'));
-  await takeOver(h);
+  const run = await h.module.runs.runInBackground(of.ask('hello'));
+  await driveFree(h);
   expect([(await h.module.runs.getRun(of.tenantId, run.id)).status, h.model.calls]).toEqual(['queued', 0]);
   active = true;
-  await t.db.forTenant(of.tenantId, (tx) =>
+  await ground.db.forTenant(of.tenantId, (tx) =>
     tx.execute('UPDATE runs SET available_at = clock_timestamp() WHERE tenant_id = $1', [of.tenantId]),
   );
-  await takeOver(h);
+  await driveFree(h);
   expect((await h.module.runs.getRun(of.tenantId, run.id)).status).toBe('finished');
 });
 
@@ -726,11 +619,11 @@ test('a run under way in background stands still as soon as its tenant is suspen
   let active = true;
   const h = house({ isActive: () => active });
   const of = await agentOf(h);
-  const run = await h.module.runs.runInBackground(ask(of, 'call:clock then call:clock'));
+  const run = await h.module.runs.runInBackground(of.ask('call:clock then call:clock'));
   h.model.before = () => {
     active = false;
   };
-  await takeOver(h);
+  await driveFree(h);
   expect([(await h.module.runs.getRun(of.tenantId, run.id)).status, h.model.calls]).toEqual(['queued', 1]);
 });
 
@@ -738,7 +631,7 @@ test('a tool that does not listen to its signal is given up all the same', async
   const h = house({ toolTimeoutMs: 100, callApi: () => new Promise(() => undefined) });
   const of = await agentOf(h);
   const { run } = await h.module.runs.runInForeground(
-    ask(of, 'call:lintel_read {"path":"/v1/agents"}&call:lintel_read {"path":"/v1/stream?topics=runs"}'),
+    of.ask('call:lintel_read {"path":"/v1/agents"}&call:lintel_read {"path":"/v1/stream?topics=runs"}'),
   );
   expect(run.output?.text).toMatch(/gave no answer.*; Event streams cannot be read/s);
 });
@@ -768,13 +661,13 @@ test('random crashes among three engines: every run ends or needs review, no eff
     'hello',
   ];
   const runs = await Promise.all(
-    Array.from({ length: 12 }, (_, i) => engines[0].module.runs.runInBackground(ask(of, texts[i % 3] as string))),
+    Array.from({ length: 12 }, (_, i) => engines[0].module.runs.runInBackground(of.ask(texts[i % 3] as string))),
   );
   const states = async () =>
     Promise.all(runs.map(async (run) => (await engines[0].module.runs.getRun(of.tenantId, run.id)).status));
   try {
     for (let round = 0; round < 60; round++) {
-      await Promise.all(engines.map((each) => takeOver(each)));
+      await Promise.all(engines.map((each) => driveFree(each)));
       if ((await states()).every((each) => each === 'finished' || each === 'needs_review')) break;
       // Crashed holders fall silent, and now and then one that is alive.
       await Promise.all(runs.map((run) => expire(run)));
@@ -784,10 +677,10 @@ test('random crashes among three engines: every run ends or needs review, no eff
     for (const run of runs) {
       for (const step of await engines[0].module.runs.getSteps(of.tenantId, run.id)) {
         if (step.tool === 't_effect')
-          expect(tools.effects.get(step.idempotencyKey as string) ?? 0).toBeLessThanOrEqual(1);
+          expect(ground.tools.effects.get(step.idempotencyKey as string) ?? 0).toBeLessThanOrEqual(1);
       }
     }
-    await deliver(t.db, engines[0], of.tenantId);
+    await deliver(ground.db, engines[0], of.tenantId);
     const sources = [...engines[0].usage.values()].map((row) => row.source);
     expect(new Set(sources).size).toBe(sources.length);
     expect(engines.map((each) => each.quota.open)).toEqual([0, 0, 0]);
@@ -799,24 +692,17 @@ test('random crashes among three engines: every run ends or needs review, no eff
 test('what PostgreSQL cannot hold in jsonb is replaced, not a failure', async () => {
   const h = house();
   const of = await agentOf(h);
-  const { run } = await h.module.runs.runInForeground(ask(of, 'nul \0 and half \ud800 a pair'));
+  const { run } = await h.module.runs.runInForeground(of.ask('nul \0 and half \ud800 a pair'));
   expect(run.status).toBe('finished');
   expect((await h.module.runs.getRun(of.tenantId, run.id)).output?.text).toBe(
     'You said: nul \ufffd and half \ufffd a pair',
   );
 });
 
-test('a key that is cut down to some agents may not call others', async () => {
-  const h = house();
-  const of = await agentOf(h);
-  const principal = principalOf(of.tenantId, { kind: 'key', agents: [newId()] });
-  await expect(h.module.runs.runInForeground(ask({ ...of, principal }, 'hello'))).rejects.toThrow(/may not call/);
-});
-
 test('another tenant sees nothing of a run', async () => {
   const h = house();
   const of = await agentOf(h);
-  const { run } = await h.module.runs.runInForeground(ask(of, 'hello'));
+  const { run } = await h.module.runs.runInForeground(of.ask('hello'));
   const other = newId();
   await expect(h.module.runs.getRun(other, run.id)).rejects.toThrow(/no such run/);
   expect(await h.module.runs.getSteps(other, run.id)).toEqual([]);

@@ -1,5 +1,5 @@
 import type { Context, Principal, TraceStep } from '#kernel/http';
-import type { Message, ToolCall } from '#models';
+import type { LeftOut, Message, ToolCall } from '#models';
 import type { Bounds } from './definitions.ts';
 import type { StepUsage } from './ports.ts';
 
@@ -55,8 +55,11 @@ export type ToolOutcome = { text: string; isError: boolean; reviewedBy?: { kind:
 /** What a person decided. */
 export type ApprovalOutcome = { approved: boolean; note?: string };
 
-/** What was set aside under limits: tokens, and money as a decimal string (null where nothing is priced). */
-export type Reserved = { tokens: number; money: string | null };
+/**
+ * What was set aside under limits: tokens, and money as a decimal string (null where nothing is priced). `leftOut`: fallbacks of a
+ * step's model that could not have answered under them.
+ */
+export type Reserved = { tokens: number; money: string | null; leftOut?: readonly LeftOut[] };
 
 /** What steps set aside and used in all. Money as decimal strings; a cost in several currencies has no sum. */
 export type Spending = {
@@ -68,6 +71,9 @@ export type Spending = {
   currency: string | null;
   cost: string | null;
   costCurrency: string | null;
+  /** Of the tenant's own provider keys. */
+  ownCost?: string;
+  ownCostCurrency?: string;
 };
 
 /** A step of a run as the journal holds it; the result is there once `status` is done. */

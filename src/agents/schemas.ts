@@ -4,6 +4,8 @@ import { formatId, type IdKind, parseId } from '#kernel/ids';
 import type { Actor } from '#kernel/log';
 import { pageQuery } from '#kernel/pages';
 import { notFound } from '#kernel/problem';
+import { type Engine, engineOf } from '#models';
+import type { AgentManager } from './agent-manager.ts';
 import type { Approval } from './approval-store.ts';
 import type { Run, Step } from './runs.ts';
 import { priceOf } from './spending.ts';
@@ -12,6 +14,11 @@ import type { Agent, AgentVersion, ToolSource } from './store.ts';
 /** Text, or null. */
 const textOrNull = Type.Union([Type.String(), Type.Null()]);
 const someone = Type.Object({ kind: Type.String(), id: Type.String(), name: Type.Optional(Type.String()) });
+
+const engine = Type.Union([Type.String(), Type.Null()], {
+  description:
+    'What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent.',
+});
 
 /** Path of one thing. */
 export const idParams = Type.Object({ id: Type.String() });
@@ -42,13 +49,44 @@ export const agentSchema = Type.Object({
   kind: Type.Union([Type.Literal('native'), Type.Literal('external')]),
   latestVersion: Type.Integer(),
   aliases: Type.Record(Type.String(), Type.Integer()),
+  engine,
   createdAt: Type.String(),
   updatedAt: Type.String(),
 });
 
 /** An agent as it is shown. */
-export function shownAgent({ tenantId: _, ...agent }: Agent) {
-  return { ...agent, id: formatId('agent', agent.id) };
+function shownAgent({ tenantId: _, ...agent }: Agent, engine: Engine | null) {
+  return { ...agent, id: formatId('agent', agent.id), engine };
+}
+
+/** Reads the models that versions ask. */
+export type Models = Pick<AgentManager, 'modelsOf'>;
+
+/** Agents of one tenant as they are shown, labelled with what answers for the version that is live. */
+export async function shownAgents(models: Models, agents: readonly Agent[]) {
+  const versions = agents.map(({ id, aliases, latestVersion }) => ({
+    agentId: id,
+    version: aliases['live'] ?? latestVersion,
+  }));
+  const engines = await enginesOf(models, agents[0]?.tenantId, versions);
+  return agents.map((agent, i) => shownAgent(agent, engines[i] ?? null));
+}
+
+/** Runs of one tenant as they are shown, labelled with what answers. */
+export async function shownRuns(models: Models, runs: readonly Run[]) {
+  const versions = runs.map(({ agentId, agentVersion: version }) => ({ agentId, version }));
+  const engines = await enginesOf(models, runs[0]?.tenantId, versions);
+  return runs.map((run, i) => shownRun(run, engines[i] ?? null));
+}
+
+/** The labels of what answers for versions, in their order; null where that is elsewhere. */
+export async function enginesOf(
+  models: Models,
+  tenantId: string | undefined,
+  versions: Parameters<Models['modelsOf']>[1],
+): Promise<(Engine | null)[]> {
+  const found = tenantId === undefined ? [] : await models.modelsOf(tenantId, versions);
+  return found.map((model) => (model === null ? null : engineOf(model)));
 }
 
 /** A version. Headers are never shown, only whether there are any. */
@@ -124,6 +162,7 @@ const runMembers = {
   id: Type.String(),
   status: Type.String(),
   agent: Type.Object({ id: Type.String(), name: Type.String(), version: Type.Integer() }),
+  engine,
   mode: Type.String(),
   demo: Type.Boolean(),
   background: Type.Boolean(),
@@ -145,12 +184,13 @@ const runMembers = {
 export const runSchema = Type.Object(runMembers);
 
 /** A run as it is shown. */
-export function shownRun(run: Run) {
+function shownRun(run: Run, engine: Engine | null) {
   const { kind, id, name } = run.principal;
   return {
     id: formatId('run', run.id),
     status: run.status,
     agent: { id: formatId('agent', run.agentId), name: run.agentName, version: run.agentVersion },
+    engine,
     mode: run.mode,
     demo: run.demo,
     background: !run.foreground,

@@ -15,32 +15,47 @@ export function spendingOf(run: Run, steps: readonly Step[]): Spending {
   ]);
   const quantities: Record<string, number> = {};
   let reserved: Reserved | null = null;
-  const costs: { amount: Decimal; currency: string | null }[] = [];
   for (const part of parts) {
     for (const [name, count] of Object.entries(part.quantities ?? {}))
       quantities[name] = (quantities[name] ?? 0) + count;
     reserved = addReserved(reserved, part.reserved);
-    if (part.cost !== undefined && part.cost !== null)
-      costs.push({ amount: parseDecimal(part.cost), currency: part.costCurrency ?? null });
   }
-  const [first] = costs;
-  const one = first !== undefined && costs.every(({ currency }) => currency === first.currency);
+  const cost = sumOf(parts.map((part) => [part.cost, part.costCurrency]));
+  const own = sumOf(parts.map((part) => [part.ownCost, part.ownCostCurrency]));
   return {
     reserved,
     quantities,
     estimated: parts.some(({ estimated }) => estimated === true),
     price: priceOf(run)?.price ?? null,
     currency: run.currency,
-    cost: one ? formatDecimal(costs.reduce((sum, { amount }) => add(sum, amount), ZERO)) : null,
-    costCurrency: one ? first.currency : null,
+    cost: cost?.amount ?? null,
+    costCurrency: cost?.currency ?? null,
+    ...(own === undefined ? {} : { ownCost: own.amount, ownCostCurrency: own.currency }),
   };
 }
 
+type Some = string | null | undefined;
+
+/** The sum of what is there; undefined for nothing, or for several currencies. */
+function sumOf(costs: readonly (readonly [amount: Some, currency: Some])[]) {
+  let all: { amount: Decimal; currency: string } | undefined;
+  for (const [amount, currency] of costs) {
+    if (amount == null || currency == null) continue;
+    if (all !== undefined && all.currency !== currency) return undefined;
+    all = { amount: add(all?.amount ?? ZERO, parseDecimal(amount)), currency };
+  }
+  return all && { ...all, amount: formatDecimal(all.amount) };
+}
+
 function addReserved(sum: Reserved | null, part: Reserved | null): Reserved | null {
-  if (sum === null || part === null) return sum ?? part;
-  const money =
-    sum.money === null || part.money === null
-      ? (sum.money ?? part.money)
-      : formatDecimal(add(parseDecimal(sum.money), parseDecimal(part.money)));
-  return { tokens: sum.tokens + part.tokens, money };
+  if (part === null) return sum;
+  const { tokens, money } = part;
+  if (sum === null) return { tokens, money };
+  return {
+    tokens: sum.tokens + tokens,
+    money:
+      sum.money === null || money === null
+        ? (sum.money ?? money)
+        : formatDecimal(add(parseDecimal(sum.money), parseDecimal(money))),
+  };
 }

@@ -1,7 +1,7 @@
 import { add, type Decimal, formatDecimal, parseDecimal, subtract, sum, toMicros, ZERO } from '#kernel/money';
 import { Problem } from '#kernel/problem';
-import type { Charge } from '#metering';
-import { estimateTokens, type Message, type ToolSpec } from '#models';
+import { type Charge, costsOf } from '#metering';
+import { type Bound, boundCall, estimateTokens, type Message, mostOutput, type ToolSpec } from '#models';
 import type {
   Amounts,
   BillingPort,
@@ -16,24 +16,25 @@ import { agentProblems } from './problems.ts';
 import type { Reserved, Run } from './runs.ts';
 
 const defaultOutputTokens = 4_096;
-const imageTokensUnknown = 16_384;
 const leastOutputTokens = 16;
 /** Of English text in common tokenizers; what Lintel starts from with every model. */
 export const bytesPerTokenUnknown = 4;
 
 /**
- * What a step may use, and what was set aside for it. `outputTokens` is the cap sent to the model, `inputEstimate` what the input is
- * likely to be.
+ * What a step may use, and what was set aside for it. `target` has the fallbacks that may answer; `outputTokens` is the cap sent to
+ * the model, `inputEstimate` what the input is likely to be.
  */
 export type StepBudget = {
+  target: ModelTarget;
   outputTokens: number;
   inputEstimate: number;
-  bound: { input_tokens: number; output_tokens: number };
+  /** What it may use at the target that answers, by its id. */
+  boundAt(id: string): Bound;
   reserved: Reserved;
   reservation: Reservation;
 };
 
-/** Who takes a step: a model, or an agent elsewhere, of which nothing is known. */
+/** Who takes a step: a model, or an agent elsewhere. */
 export type StepTaker = { type: 'model.call'; target: ModelTarget } | { type: 'agent.external' };
 
 /** What is known of a step's money: decimal strings. */
@@ -78,9 +79,10 @@ export function guardrailReached(name: string, limit: number | string, used: num
 
 /**
  * Bounds a step before it is made: output is cut down to what the run's guardrails leave, then an upper bound is set aside
- * under the limits. Input is bounded by UTF-8 bytes (a token is at least one byte) + 16 per message; for the run's own
- * guardrails it is estimated by the model's observed bytes per token. An agent elsewhere is not told the cap unless a guardrail sets
- * it: what it used beyond is taken as it is. Throws 422 for a guardrail, 402/429 for a limit.
+ * under the limits, over the target and the fallbacks that may answer (see {@link boundCall}). Input is bounded by UTF-8 bytes (a
+ * token is at least one byte) + 16 per message; for the run's own guardrails it is estimated by the model's observed bytes per token.
+ * An agent elsewhere is not told the cap unless a guardrail sets it: what it used beyond is taken as it is. Throws 422 for a
+ * guardrail, 402/429 for a limit, 402/400 for what no limit can hold.
  */
 export async function reserveStep(
   deps: { quota: QuotaPort; billing: BillingPort },
@@ -89,49 +91,83 @@ export async function reserveStep(
   messages: readonly Message[],
   specs: readonly ToolSpec[],
 ): Promise<StepBudget> {
-  const target = 'target' in taker ? taker.target : undefined;
+  const elsewhere = taker.type === 'agent.external';
+  const target = elsewhere ? agentElsewhere(run) : taker.target;
   const { maxTokens, maxMoney, maxOutputTokens } = run.guardrails;
+  const subjects = subjectsOf(run);
+  const limits = deps.quota.limited(subjects);
+  const money = limits.money || maxMoney !== undefined;
+  const tokens = limits.tokens || maxTokens !== undefined;
   const { bytes, images } = sizeOf(messages, specs);
-  const imageTokens = images * (target?.maxImageTokens ?? imageTokensUnknown);
-  const inputBound = bytes + 16 * messages.length + imageTokens;
-  const inputEstimate = estimateTokens(bytes, target?.bytesPerToken ?? bytesPerTokenUnknown) + imageTokens;
+  const capOf = (by: ModelTarget) => Math.min(outputTokens, by.maxOutputTokens ?? Number.MAX_SAFE_INTEGER);
+  const bound = (inputTokens: number, output: (by: ModelTarget) => number) =>
+    boundCall(
+      target,
+      // An agent elsewhere is no model: it may have no price.
+      elsewhere ? { tokens: tokens || money, money: false } : { tokens, money },
+      { inputTokens, media: { image: images, audio: 0, file: 0 }, output },
+      (by, quantities) => {
+        const dimensions = elsewhere ? dimensionsOf(run) : dimensionsOf(run, by);
+        const priced = deps.billing.priceOf(run.tenantId, taker.type, dimensions, quantities);
+        return priced && { amount: priced.price, currency: priced.currency };
+      },
+    );
+  const likely = () => bound(estimateTokens(bytes, target.bytesPerToken), capOf);
   let outputTokens = Math.min(
-    maxOutputTokens ?? target?.maxOutputTokens ?? defaultOutputTokens,
-    target?.maxOutputTokens ?? Number.MAX_SAFE_INTEGER,
+    maxOutputTokens ?? target.maxOutputTokens ?? defaultOutputTokens,
+    target.maxOutputTokens ?? Number.MAX_SAFE_INTEGER,
   );
+  const inputEstimate = likely().bound.input_tokens;
   if (maxTokens !== undefined) {
     const left = maxTokens - run.tokens - inputEstimate;
     if (left < Math.min(leastOutputTokens, outputTokens)) throw guardrailReached('maxTokens', maxTokens, run.tokens);
     outputTokens = Math.min(outputTokens, left);
   }
-  const dimensions = dimensionsOf(run, target);
-  const priceOf = (quantities: Quantities) => deps.billing.priceOf(run.tenantId, taker.type, dimensions, quantities);
+  const runPriced = runPriceOf(deps.billing, run);
   if (maxMoney !== undefined) {
-    const left = subtract(parseDecimal(maxMoney), parseDecimal(run.money));
+    const ofRun = runPriced === null ? ZERO : parseDecimal(runPriced.price);
+    const left = subtract(subtract(parseDecimal(maxMoney), parseDecimal(run.money)), ofRun);
     for (;;) {
-      const priced = priceOf({ requests: 1, input_tokens: inputEstimate, output_tokens: outputTokens });
-      if (priced === null && target !== undefined) throw withoutPrice(target.id);
-      if (priced === null || parseDecimal(priced.price) <= left) break;
+      const { price } = likely();
+      if (price === null || parseDecimal(price.amount) <= left) break;
       outputTokens = Math.floor(outputTokens / 2);
       if (outputTokens < leastOutputTokens) throw guardrailReached('maxMoney', maxMoney, run.money);
     }
   }
-  const subjects = subjectsOf(run);
-  const bound = { input_tokens: inputBound, output_tokens: outputTokens };
-  const priced = priceOf({ requests: 1, ...bound });
-  if (priced === null && target !== undefined && deps.quota.hasMoneyLimit(subjects)) throw withoutPrice(target.id);
-  const runPriced = runPriceOf(deps.billing, run);
-  const amounts: Amounts = {
-    tokens: BigInt(inputBound + outputTokens),
-    money: microsOf(priced) + microsOf(runPriced),
-  };
-  const money = [priced, runPriced].flatMap((each) => (each === null ? [] : [parseDecimal(each.price)]));
+  const call = bound(bytes + 16 * messages.length, (by) => mostOutput(by, capOf(by)));
+  const priced = call.price && { price: call.price.amount, currency: call.price.currency };
+  const reservedTokens = call.bound.input_tokens + (call.bound.output_tokens ?? 0);
+  const amounts: Amounts = { tokens: BigInt(reservedTokens), money: microsOf(priced) + microsOf(runPriced) };
+  const sums = [priced, runPriced].flatMap((each) => (each === null ? [] : [parseDecimal(each.price)]));
   return {
+    target: call.target,
     outputTokens,
     inputEstimate,
-    bound,
-    reserved: { tokens: inputBound + outputTokens, money: money.length === 0 ? null : formatDecimal(sum(money)) },
+    boundAt: call.boundAt,
+    reserved: {
+      tokens: reservedTokens,
+      money: sums.length === 0 ? null : formatDecimal(sum(sums)),
+      ...(call.leftOut.length === 0 ? {} : { leftOut: call.leftOut }),
+    },
     reservation: await deps.quota.reserve(subjects, amounts),
+  };
+}
+
+/** An agent elsewhere in the place of a model: nothing is known of it. */
+function agentElsewhere(run: Run): ModelTarget {
+  return {
+    id: `agent/${run.agentName}`,
+    provider: run.agentName,
+    providerId: null,
+    model: run.agentName,
+    ownedBy: 'tenant',
+    contextTokens: null,
+    maxOutputTokens: null,
+    maxImageTokens: null,
+    maxAudioTokens: null,
+    outputCap: { coversReasoning: true },
+    bytesPerToken: bytesPerTokenUnknown,
+    fallbacks: [],
   };
 }
 
@@ -182,14 +218,10 @@ export function usageOf(
     mode: run.mode,
     ...(what.estimated ? { estimated: true } : {}),
     ...(priced === null ? {} : { price: priced.price, currency: priced.currency }),
-    ...(cost === null || cost === undefined ? {} : { cost: cost.cost, costCurrency: cost.currency }),
+    ...(cost == null || what.target === undefined
+      ? {}
+      : costsOf({ amount: cost.cost, currency: cost.currency }, what.target.ownedBy)),
   };
-}
-
-function withoutPrice(model: string): Problem {
-  return new Problem(agentProblems.noPrice, {
-    detail: `${model} has no price in your plan, and a money limit applies.`,
-  });
 }
 
 /** UTF-8 bytes of what is sent, pictures counted apart. */

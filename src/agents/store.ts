@@ -163,6 +163,22 @@ export function readVersion(
   );
 }
 
+/** The models that versions ask, in their order; null: one that runs elsewhere. */
+export async function readModels(
+  tx: Tx,
+  tenantId: string,
+  versions: readonly { agentId: string; version: number }[],
+): Promise<(string | null)[]> {
+  const rows = await tx.query<{ model: string | null }>(
+    `SELECT CASE v.definition ->> 'kind' WHEN 'native' THEN v.definition ->> 'model' END AS model
+     FROM unnest($2::uuid[], $3::int[]) WITH ORDINALITY AS wanted (agent_id, version, place)
+     LEFT JOIN agent_versions v ON v.tenant_id = $1 AND v.agent_id = wanted.agent_id AND v.version = wanted.version
+     ORDER BY wanted.place`,
+    [tenantId, versions.map(({ agentId }) => agentId), versions.map(({ version }) => version)],
+  );
+  return rows.map(({ model }) => model);
+}
+
 /** Versions, newest first, below a cursor. */
 export function listVersions(
   tx: Tx,

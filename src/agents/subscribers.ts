@@ -1,9 +1,12 @@
 import type { Doors } from '#kernel/database';
 import type { Subscriber } from '#kernel/module';
 import { Problem } from '#kernel/problem';
-import { callRecordOf } from './call-record.ts';
+import { shownCall } from '#metering';
+import { callRecordOf, runRecordOf } from './call-record.ts';
 import type { MeteringPort, StepUsage } from './ports.ts';
+import type { RunManager } from './run-manager.ts';
 import { readCallOf, readSteps } from './run-store.ts';
+import { isTerminal, type RunStatus } from './runs.ts';
 
 /**
  * Brings the usage that events of runs carry home to metering. An event that comes twice brings the same row with the same id,
@@ -27,8 +30,9 @@ export function usageSubscriber(metering: MeteringPort): Subscriber {
 }
 
 /**
- * Writes the row of a call whose front could not: it was killed, or lost the run to another engine. A run that ended, or waits for
- * somebody, tells so in the log; where its call has no row, it gets the one that its front would have written.
+ * Completes the rows of calls from what runs that ended, or wait for somebody, tell in the log. Where a call has no row, its front could
+ * not write it (it was killed, or lost the run to another engine): it gets the one that its front would have written. Where its row was
+ * written before the run ended, the run gets a row of its own.
  */
 export function callSubscriber({ db, metering }: { db: Pick<Doors, 'forTenant'>; metering: MeteringPort }): Subscriber {
   return {
@@ -39,17 +43,32 @@ export function callSubscriber({ db, metering }: { db: Pick<Doors, 'forTenant'>;
       // The row is the root run's; one that goes on meanwhile says so again when it stands still.
       if (read === undefined || read.run.status === 'running' || read.run.status === 'queued') return;
       const { run, front } = read;
-      const known = await metering.getCall(tenantId, run.callId).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof Problem && error.kind.status === 404) return false;
-          throw error;
-        },
-      );
-      if (known) return;
+      const answered = await metering.getCall(tenantId, run.callId).then(shownCall, (error: unknown) => {
+        if (error instanceof Problem && error.kind.status === 404) return undefined;
+        throw error;
+      });
+      if (answered !== undefined && (!isTerminal(run.status) || isTerminal(statusIn(answered)))) return;
       const steps = await db.forTenant(tenantId, (tx) => readSteps(tx, tenantId, run.id));
-      const endedAt = Temporal.Instant.from(run.finishedAt ?? occurredAt);
-      await metering.record({ call: callRecordOf(run, front, steps, endedAt), usage: [], charges: [] });
+      const about = [run, front, steps, Temporal.Instant.from(run.finishedAt ?? occurredAt)] as const;
+      await metering.record(
+        answered === undefined
+          ? { call: callRecordOf(...about), usage: [], charges: [] }
+          : { call: runRecordOf(...about, answered), usage: [], charges: [], requests: 0 },
+      );
     },
   };
+}
+
+/** Ends what a run asked for that ended without waiting for it: agents it asked may stand before a person still. */
+export function childSubscriber(runs: Pick<RunManager, 'cancelBelow'>): Subscriber {
+  return {
+    name: 'agents.children',
+    types: ['agents.run.failed', 'agents.run.cancelled'],
+    handle: ({ tenantId, subject, actor }) => runs.cancelBelow(tenantId, subject.id, { actor }),
+  };
+}
+
+/** Where the run stood when its call's row was written. */
+function statusIn({ trace }: ReturnType<typeof shownCall>): RunStatus {
+  return trace.at(-1)?.detail['status'] as RunStatus;
 }

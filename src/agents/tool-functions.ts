@@ -56,6 +56,13 @@ export function functionName(parts: readonly string[], taken: ReadonlySet<string
   return name;
 }
 
+/** Headers from several sides as one: names are the same in any case (RFC 9110 §5.1), and of two the later holds. */
+export function headersOf(...sides: readonly Readonly<Record<string, string>>[]): Headers {
+  const headers = new Headers();
+  for (const side of sides) for (const [name, value] of Object.entries(side)) headers.set(name, value);
+  return headers;
+}
+
 /** Reads a body of bounded size as text; throws when it is larger. */
 export async function boundedText(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];

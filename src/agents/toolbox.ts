@@ -16,6 +16,7 @@ import {
   type CallContext,
   type CallResult,
   functionName,
+  headersOf,
   said,
   type ToolFunction,
   ToolNotCalled,
@@ -172,7 +173,8 @@ export class Toolbox {
       throw new ToolNotCalled((error as Error).message, error);
     }
     const { url, ...init } = request;
-    const headers = { ...init.headers, ...this.secretsOf(source), 'idempotency-key': context.key };
+    // What guards the request is not the model's to set.
+    const headers = headersOf(init.headers, this.secretsOf(source), { 'idempotency-key': context.key });
     let response: Response;
     try {
       response = await this.#deps.egress.fetch(source.tenantId)(url, {

@@ -6,7 +6,7 @@ import { notFound } from '#kernel/problem';
 
 import type { CallRecorder } from './call-recorder.ts';
 import { RefusalCoalescer } from './coalesce-refusals.ts';
-import type { CallRecord, Charge, Entry, UsageEvent } from './records.ts';
+import type { CallRecord, Charge, Entry, UsageEvent, UsedByCall } from './records.ts';
 import {
   type CallFilter,
   type CallRow,
@@ -15,6 +15,8 @@ import {
   readHeads,
   readNumbered,
   readUsageSums,
+  readUsedBy,
+  type UsageFilter,
   type UsageGroup,
 } from './store.ts';
 import { countUsage, type MarginSum, readMargins, readTotals, type UsageTotals } from './usage-totals.ts';
@@ -119,7 +121,7 @@ export class MeteringManager {
 
   /** Usage summed by group; of one tenant, or of all when `tenantId` is absent (operators). Days are those of `zone`. */
   async sumUsage(
-    filter: Pick<CallFilter, 'tenantId' | 'from' | 'to' | 'includeDemo' | 'reach'>,
+    filter: UsageFilter,
     group: UsageGroup,
     zone: string,
     area: 'tenant' | 'platform',
@@ -140,6 +142,11 @@ export class MeteringManager {
       if (sum !== undefined) sum.quantities[name] = value;
     }
     return [...sums.values()];
+  }
+
+  /** What a call used that is billed; see {@link readUsedBy}. */
+  usedBy(call: CallRow): Promise<UsedByCall[]> {
+    return this.#db.forTenant(call.tenantId, (tx) => readUsedBy(tx, call));
   }
 
   /** A tenant's live usage, summed for bills; see {@link readTotals}. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { formatId, newId } from '#kernel/ids';
 import { startTestApp, type TestApp, type TestTenant } from '#test/app';
@@ -46,9 +46,19 @@ describe('happy', () => {
     expect(one.body).toMatchObject({ id: ids[0], price: '0.0002', currency: 'USD', inputTokens: 10, late: false });
     expect(one.body['trace']).toMatchObject([{ step: 'authenticate', outcome: 'pass' }, { step: 'reserve' }]);
     // What the provider charges is the operators' affair.
-    expect(one.body).not.toHaveProperty('cost');
+    expect(one.body).toMatchObject({ cost: null, costCurrency: null });
     const theirs = await t.call(t.operatorKey, 'GET', `/v1/platform/calls/${ids[0]}`);
     expect(theirs.body).toMatchObject({ cost: '0.0001', tenantId: acme.id });
+  });
+
+  test('what a tenant’s own provider key is charged it sees; the platform’s cost it is not', async () => {
+    const tenant = await t.tenant('Own key');
+    const id = await record(tenant, { ownCost: '0.00300', ownCostCurrency: 'EUR' });
+    const both = { cost: '0.0001', costCurrency: 'USD' };
+    const own = { cost: '0.003', costCurrency: 'EUR' };
+    expect((await t.call(tenant.key, 'GET', `/v1/calls/${id}`)).body).toMatchObject(own);
+    expect((await t.call(tenant.key, 'GET', '/v1/calls')).body['data']).toMatchObject([own]);
+    expect((await t.call(t.operatorKey, 'GET', `/v1/platform/calls/${id}`)).body).toMatchObject(both);
   });
 
   test('usage is summed by group; demo is left out for operators unless asked for', async () => {
@@ -70,6 +80,50 @@ describe('happy', () => {
     expect((await t.call(t.operatorKey, 'GET', calls)).body['data']).toHaveLength(2);
     expect((await t.call(t.operatorKey, 'GET', `${calls}&includeDemo=true`)).body['data']).toHaveLength(3);
   });
+
+  test('a call names the invoice line that it will become; one of a test key none', async () => {
+    const tenant = await t.tenant('Billed');
+    const agent = { kind: 'native', instructions: 'Help.', tools: [{ tool: 'calculator' }] };
+    const made = await t.call(tenant.key, 'POST', '/v1/agents', { name: 'open', definition: agent });
+    const run = async (key: string) => {
+      const answer = await t.call(key, 'POST', `/v1/agents/${made.body['id']}/runs`, { input: 'What is 12 * 34?' });
+      expect(answer.status).toBe(200);
+      return answer.headers.get('x-request-id');
+    };
+    const id = await run(tenant.key);
+    const invoiceOf = async (path: string, key = tenant.key) => (await t.call(key, 'GET', path)).body['invoice'];
+    await vi.waitFor(async () => expect(await invoiceOf(`/v1/calls/${id}`)).not.toBeNull(), 5_000);
+    const { periodStart, periodEnd, lines } = (await t.call(tenant.key, 'GET', '/v1/invoices/upcoming')).body;
+    const [line] = lines as unknown as { priceId: string }[];
+    const named = { lines: [{ meter: 'agent.run.runs', priceId: line?.priceId }], plan: 'Standard' };
+    const invoice = { id: null, status: 'upcoming', periodStart, periodEnd, ...named };
+    expect(await invoiceOf(`/v1/calls/${id}`)).toEqual(invoice);
+    expect(await invoiceOf(`/v1/platform/calls/${id}`, t.operatorKey)).toEqual(invoice);
+    const chat = { model: 'lintel/router', messages: [{ role: 'user', content: 'hello' }] };
+    const free = await t.call(tenant.key, 'POST', '/v1/chat/completions', chat);
+    expect(await invoiceOf(`/v1/calls/${free.headers.get('x-request-id')}`)).toBeNull();
+    const test = await run(await tenant.keyOf('developer', { mode: 'test' }));
+    expect(await invoiceOf(`/v1/calls/${test}`)).toBeNull();
+  });
+
+  test('usage is what is billed; that of test keys is summed when it is asked for', async () => {
+    const tenant = await t.tenant('Modes');
+    await Promise.all([record(tenant), record(tenant), record(tenant, { mode: 'test' })]);
+    for (const [area, key, and] of [
+      ['/v1/usage', tenant.key, ''],
+      ['/v1/platform/usage', t.operatorKey, `&tenantId=${tenant.id}`],
+    ] as const) {
+      const sums = async (query: string) => (await t.call(key, 'GET', `${area}?${query}${and}`)).body['data'];
+      expect(await sums('')).toMatchObject([{ events: 2 }]);
+      expect(await sums('mode=test')).toMatchObject([{ events: 1 }]);
+      expect(await sums('mode=all')).toMatchObject([{ events: 3 }]);
+      expect(await sums('groupBy=mode')).toMatchObject([
+        { group: 'live', events: 2 },
+        { group: 'test', events: 1 },
+      ]);
+      expect(await sums('groupBy=mode&mode=test')).toMatchObject([{ group: 'test' }]);
+    }
+  });
 });
 
 describe('errors', () => {
@@ -79,6 +133,7 @@ describe('errors', () => {
     '/v1/calls?status=fine',
     '/v1/calls?from=yesterday',
     '/v1/usage?groupBy=moon',
+    '/v1/usage?groupby=model',
     '/v1/usage?from=2026-11-02T00:00:00Z&to=2026-11-01T00:00:00Z',
     '/v1/usage?groupBy=hour&from=2026-01-01T00:00:00Z&to=2026-11-01T00:00:00Z',
   ])('%s is 400 with a pointer', async (path) => {

@@ -8,15 +8,15 @@ import { settings } from './config.ts';
 import { dropOldMonths } from './drop-old-months.ts';
 import { MeteringManager } from './metering-manager.ts';
 import { problems } from './problems.ts';
-import type { ChargeSink } from './records.ts';
+import { type ChargeSink, costsOf, type NameLines } from './records.ts';
 import { routes } from './routes.ts';
 import { shownCall } from './schemas.ts';
 import { tables } from './tables.ts';
 
 export type { MeteringManager, WriterCursors } from './metering-manager.ts';
-export type { CallRecord, Charge, ChargeSink, UsageEvent } from './records.ts';
+export type { CallRecord, Charge, ChargeSink, NamedLines, NameLines, UsageEvent } from './records.ts';
 export type { CallRow } from './store.ts';
-export { shownCall };
+export { costsOf, shownCall };
 
 /** Metering's slice of the environment. */
 export const meteringSettings = settings;
@@ -30,6 +30,8 @@ export type MeteringDeps = {
   /** Where leases are charged (quota). */
   charges: ChargeSink;
   tenants: { get(tenantId: string): { timeZone: string } | undefined };
+  /** Names the place of usage on a bill. */
+  linesOf: NameLines;
   config: {
     /** Seconds a node answers without the database; a lease runs 10 s longer. */
     staleGraceSeconds: number;
@@ -75,6 +77,7 @@ export function createMeteringModule(
     routes: routes({
       metering,
       clock: deps.clock,
+      linesOf: deps.linesOf,
       zoneOf: (tenantId) => deps.tenants.get(tenantId)?.timeZone ?? 'UTC',
     }),
     checks: [

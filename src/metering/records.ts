@@ -33,9 +33,12 @@ export type CallRecord = {
   estimated: boolean;
   /** The usage was found in a spool after its lease had gone. */
   late: boolean;
-  /** What the provider charges: decimal string. */
+  /** What providers charge the platform: decimal string. */
   cost: string | null;
   costCurrency: string | null;
+  /** What they charge the tenant's own keys. */
+  ownCost?: string;
+  ownCostCurrency?: string;
   /** Quantity × list price: decimal string. */
   price: string | null;
   currency: string | null;
@@ -65,7 +68,25 @@ export type UsageEvent = {
   currency?: string;
   cost?: string;
   costCurrency?: string;
+  /** See {@link CallRecord}; known to runs, which add it up: no row of usage keeps it. */
+  ownCost?: string;
+  ownCostCurrency?: string;
 };
+
+/**
+ * Whose cost it is what a provider charges: the platform's, which only operators see and margins count, or that of the tenant whose
+ * own key is charged, which sees it and the platform does not count.
+ */
+export function costsOf(
+  cost: { amount: string; currency: string } | null,
+  keyOwner: 'platform' | 'tenant',
+): Pick<UsageEvent, 'cost' | 'costCurrency' | 'ownCost' | 'ownCostCurrency'> {
+  if (cost === null) return {};
+  const { amount, currency } = cost;
+  return keyOwner === 'platform'
+    ? { cost: amount, costCurrency: currency }
+    : { ownCost: amount, ownCostCurrency: currency };
+}
 
 /** What is committed together: a call's row, its usage, and what that takes from leases. */
 export type Entry = { call: CallRecord | null; usage: readonly UsageEvent[]; charges: readonly Charge[] };
@@ -84,3 +105,28 @@ export function entryId({ call, usage }: Entry): string {
   if (id === undefined) throw new TypeError('An entry needs a call or a usage row.');
   return id;
 }
+
+/** Usage of one call, as bills sum it. Quantities are decimal strings. */
+export type UsedByCall = {
+  type: string;
+  dimensions: Record<string, string>;
+  quantities: Record<string, string>;
+};
+
+/** The place of some usage on a bill: an invoice (`id` null: the upcoming one), and the lines that count it, by price and meter of the plan. */
+export type NamedLines = {
+  readonly id: string | null;
+  readonly status: 'upcoming' | 'final';
+  readonly periodStart: string;
+  readonly periodEnd: string;
+  readonly plan: string;
+  readonly lines: readonly { readonly priceId: string; readonly meter: string }[];
+};
+
+/** Names the place of usage of an instant on a bill; null when the tenant is on no plan. `late`: found after its reservation had run out. */
+export type NameLines = (used: {
+  tenantId: string;
+  at: string;
+  late: boolean;
+  usage: readonly UsedByCall[];
+}) => Promise<NamedLines | null>;

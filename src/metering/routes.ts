@@ -9,29 +9,33 @@ import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
 import { invalidInput, notFound } from '#kernel/problem';
 
 import type { MeteringManager } from './metering-manager.ts';
+import type { NameLines } from './records.ts';
 import {
   callFilterSchema,
   callSchema,
   callWithTraceSchema,
+  ownCall,
   platformCallSchema,
   platformCallWithTraceSchema,
   platformUsageQuery,
   shownCall,
+  shownInvoice,
   shownSum,
   usageQuery,
   usageSchema,
 } from './schemas.ts';
-import type { UsageGroup } from './store.ts';
+import type { CallRow, UsageGroup } from './store.ts';
 
 const params = Type.Object({ id: Type.String() });
 const includeDemo = Type.Optional(Type.Boolean({ default: false }));
 const maxDays = { day: 400, hour: 31 } as const;
 
-/** The routes of metering. `zoneOf` is a tenant's time zone. */
+/** The routes of metering. `zoneOf` is a tenant's time zone, `linesOf` names the place of usage on a bill. */
 export function routes(deps: {
   metering: MeteringManager;
   clock: Clock;
   zoneOf: (tenantId: string) => string;
+  linesOf: NameLines;
 }): readonly Route[] {
   const { metering, clock, zoneOf } = deps;
 
@@ -45,6 +49,19 @@ export function routes(deps: {
     const most = maxDays[group === 'hour' ? 'hour' : 'day'];
     if (hours > most * 24) throw invalidInput('/query/from', `must be at most ${most} days before to`);
     return { from: from.toString(), to: to.toString() };
+  };
+
+  /** A call with its place on the bill. */
+  const traced = async <S extends object>(call: CallRow, shown: (call: CallRow) => S) => {
+    const { tenantId, at, late } = call;
+    const usage = await metering.usedBy(call);
+    const invoice = usage.length === 0 ? null : await deps.linesOf({ tenantId, at, late, usage });
+    return { ...shown(call), invoice: shownInvoice(invoice) };
+  };
+
+  const modeOf = (asked: string | undefined, group: UsageGroup) => {
+    const mode = asked ?? (group === 'mode' ? 'all' : 'live');
+    return mode === 'all' ? {} : { mode: mode as 'live' | 'test' };
   };
 
   return [
@@ -63,7 +80,7 @@ export function routes(deps: {
         const before = readCursor(cursor, [uuidPart])?.[0];
         const own = { ...inner(filter), includeDemo: true, reach: reachOf(principal) };
         const page = await metering.listCalls(tenantId, own, before, limit);
-        return { ...page, data: page.data.map(shownCall) };
+        return { ...page, data: page.data.map(ownCall) };
       },
     }),
     route({
@@ -75,13 +92,14 @@ export function routes(deps: {
       permission: 'calls:read',
       schema: { params, response: { 200: callWithTraceSchema } },
       handle: async ({ tenantId, principal, params: { id } }) =>
-        shownCall(await metering.getCall(tenantId, callIdOf(id), reachOf(principal))),
+        traced(await metering.getCall(tenantId, callIdOf(id), reachOf(principal)), ownCall),
     }),
     route({
       method: 'GET',
       path: '/v1/usage',
       operationId: 'metering.sumUsage',
-      summary: 'Sum usage by day, hour, model, key, agent or type; this month when no time is given.',
+      summary:
+        'Sum live usage (or that of test keys) by day, hour, model, key, agent, type or mode; this month when no time is given.',
       area: 'tenant',
       permission: 'usage:read',
       schema: { query: Type.Object(usageQuery), response: { 200: usageSchema } },
@@ -89,7 +107,8 @@ export function routes(deps: {
         const timeZone = zoneOf(tenantId);
         const groupBy = (query.groupBy ?? 'day') as UsageGroup;
         const range = rangeOf(query, groupBy, timeZone);
-        const own = { ...range, tenantId, includeDemo: true, reach: reachOf(principal) };
+        const picked = { ...range, ...modeOf(query.mode, groupBy) };
+        const own = { ...picked, tenantId, includeDemo: true, reach: reachOf(principal) };
         const sums = await metering.sumUsage(own, groupBy, timeZone, 'tenant');
         return { ...range, groupBy, timeZone, data: sums.map((sum) => shownSum(sum, groupBy)) };
       },
@@ -126,13 +145,13 @@ export function routes(deps: {
       permission: 'platform-calls:read',
       schema: { params, response: { 200: platformCallWithTraceSchema } },
       handle: async ({ principal, params: { id } }) =>
-        shownCall(await metering.getAnyCall(callIdOf(id), reachOf(principal))),
+        traced(await metering.getAnyCall(callIdOf(id), reachOf(principal)), shownCall),
     }),
     route({
       method: 'GET',
       path: '/v1/platform/usage',
       operationId: 'metering.sumAllUsage',
-      summary: 'Sum the usage of all tenants, days in UTC.',
+      summary: 'Sum the live usage (or that of test keys) of all tenants, days in UTC.',
       area: 'platform',
       permission: 'platform-calls:read',
       schema: { query: Type.Object(platformUsageQuery), response: { 200: usageSchema } },
@@ -140,7 +159,7 @@ export function routes(deps: {
         const groupBy = (query.groupBy ?? 'day') as UsageGroup;
         const range = rangeOf(query, groupBy, 'UTC');
         const own = { includeDemo: query.includeDemo ?? false, reach: reachOf(principal) };
-        const filter = { ...range, ...inner({ tenantId: query.tenantId }), ...own };
+        const filter = { ...range, ...modeOf(query.mode, groupBy), ...inner({ tenantId: query.tenantId }), ...own };
         const sums = await metering.sumUsage(filter, groupBy, 'UTC', 'platform');
         return { ...range, groupBy, timeZone: 'UTC', data: sums.map((sum) => shownSum(sum, groupBy)) };
       },

@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox';
 import { formatId, type IdKind } from '#kernel/ids';
 
 import type { UsageSum } from './metering-manager.ts';
+import type { NamedLines } from './records.ts';
 import type { CallRow, UsageGroup } from './store.ts';
 import { readTrace } from './stored-trace.ts';
 
@@ -36,7 +37,12 @@ const callMembers = {
   late: Type.Boolean({ description: 'The usage was found after its reservation had run out.' }),
   price: orNull(Type.String({ description: 'Decimal.' })),
   currency: orNull(text),
-  requests: Type.Integer({ description: 'How many requests the row stands for; more than 1 only for refusals.' }),
+  cost: orNull(Type.String({ description: "Decimal: what providers charge the tenant's own keys." })),
+  costCurrency: orNull(text),
+  requests: Type.Integer({
+    description:
+      'How many requests the row stands for: more for refusals, 0 for what a run used after its call was answered.',
+  }),
   firstByteMs: orNull(Type.Number()),
   durationMs: Type.Number(),
   error: orNull(Type.Object({ code: text, message: text })),
@@ -46,6 +52,21 @@ const callMembers = {
 export const callSchema = Type.Object(callMembers);
 
 const traceMembers = {
+  invoice: orNull(
+    Type.Object(
+      {
+        id: orNull(text),
+        status: Type.String({ enum: ['upcoming', 'final'] }),
+        periodStart: text,
+        periodEnd: text,
+        plan: text,
+        lines: Type.Array(Type.Object({ priceId: text, meter: text })),
+      },
+      {
+        description: 'The invoice that the call is on, or will be on (id null), and its lines. Null: it is not billed.',
+      },
+    ),
+  ),
   trace: Type.Array(Type.Object({ step: text, outcome: text, us: Type.Number(), detail: free })),
   origin: Type.Object({ ip: text, client: text }),
   attempts: Type.Array(free),
@@ -54,7 +75,11 @@ const traceMembers = {
 /** A call with its decision trace. */
 export const callWithTraceSchema = Type.Object({ ...callMembers, ...traceMembers });
 
-const costMembers = { cost: orNull(text), costCurrency: orNull(text), writer: text };
+const costMembers = {
+  cost: orNull(Type.String({ description: "Decimal: what providers charge the platform's keys." })),
+  costCurrency: orNull(text),
+  writer: text,
+};
 
 /** A call as operators see it in lists: with what the provider charges. */
 export const platformCallSchema = Type.Object({ ...callMembers, ...costMembers });
@@ -75,12 +100,19 @@ export const callFilterSchema = {
   agentId: Type.Optional(text),
 };
 
-const groupNames = ['day', 'hour', 'model', 'key', 'agent', 'type'];
+const groupNames = ['day', 'hour', 'model', 'key', 'agent', 'type', 'mode'];
 
 /** The query of usage sums. */
 export const usageQuery = {
   from: Type.Optional(time),
   to: Type.Optional(time),
+  mode: Type.Optional(
+    Type.String({
+      enum: ['live', 'test', 'all'],
+      description:
+        'live (default): what is billed. test: what test keys used, never billed. Grouped by mode the default is all.',
+    }),
+  ),
   groupBy: Type.Optional(Type.String({ enum: groupNames, default: 'day' })),
 };
 
@@ -117,7 +149,10 @@ export function shownSum(sum: UsageSum, group: UsageGroup): UsageSum {
 }
 
 /** A call in its outside form, with everything: response schemas cut away what the reader may not see. */
-export function shownCall(row: CallRow): Static<typeof platformCallWithTraceSchema> {
+export function shownCall(row: CallRow): Omit<Static<typeof platformCallWithTraceSchema>, 'invoice'> & {
+  ownCost: string | null;
+  ownCostCurrency: string | null;
+} {
   const { detail } = row;
   const kind = detail.principal.kind === 'key' ? 'key' : 'user';
   const id = (of: IdKind, uuid: string | null) => (uuid === null ? null : formatId(of, uuid));
@@ -147,6 +182,8 @@ export function shownCall(row: CallRow): Static<typeof platformCallWithTraceSche
     late: row.late,
     cost: row.cost === null ? null : trimmed(row.cost),
     costCurrency: row.costCurrency,
+    ownCost: detail.ownCost === undefined ? null : trimmed(detail.ownCost),
+    ownCostCurrency: detail.ownCostCurrency ?? null,
     writer: formatId('node', row.writer),
     price: row.price === null ? null : trimmed(row.price),
     currency: row.currency,
@@ -157,6 +194,23 @@ export function shownCall(row: CallRow): Static<typeof platformCallWithTraceSche
     trace: readTrace(detail.trace),
     origin: detail.origin,
     attempts: detail.attempts,
+  };
+}
+
+/** A call as its tenant sees it: with what its own provider keys are charged, not with what the platform's are. */
+export function ownCall(row: CallRow) {
+  const { writer: _, ownCost, ownCostCurrency, ...call } = shownCall(row);
+  return { ...call, cost: ownCost, costCurrency: ownCostCurrency };
+}
+
+/** Where a call stands on a bill, in its outside form. */
+export function shownInvoice(named: NamedLines | null): Static<typeof traceMembers.invoice> {
+  if (named === null || named.lines.length === 0) return null;
+  const { id, lines } = named;
+  return {
+    ...named,
+    id: id === null ? null : formatId('invoice', id),
+    lines: lines.map(({ priceId, meter }) => ({ priceId: formatId('price', priceId), meter })),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Reach } from '#kernel/agent-reach';
 import type { Tx } from '#kernel/database';
 import { idTime } from '#kernel/ids';
 
-import type { CallRecord } from './records.ts';
+import type { CallRecord, UsedByCall } from './records.ts';
 import type { StoredStep } from './stored-trace.ts';
 
 /** The time an id carries, as `timestamptz` reads it: the same text for the same id, always. */
@@ -60,6 +60,8 @@ export type CallRow = {
     | 'providerId'
     | 'reserved'
     | 'quantities'
+    | 'ownCost'
+    | 'ownCostCurrency'
     | 'origin'
     | 'attempts'
     | 'error'
@@ -105,7 +107,12 @@ export function readCall(tx: Tx, tenantId: string | undefined, id: string): Prom
 }
 
 /** What usage can be grouped by. */
-export type UsageGroup = 'day' | 'hour' | 'model' | 'key' | 'agent' | 'type' | 'tenant';
+export type UsageGroup = 'day' | 'hour' | 'model' | 'key' | 'agent' | 'type' | 'mode' | 'tenant';
+
+/** Which usage is summed. `mode`: `live`, which is billed, or `test`; both when absent. */
+export type UsageFilter = Pick<CallFilter, 'tenantId' | 'from' | 'to' | 'includeDemo' | 'reach'> & {
+  mode?: 'live' | 'test';
+};
 
 const groups: Record<UsageGroup, string> = {
   day: `to_char(at AT TIME ZONE $1, 'YYYY-MM-DD')`,
@@ -114,13 +121,27 @@ const groups: Record<UsageGroup, string> = {
   key: `coalesce(dimensions->>'key', '')`,
   agent: `coalesce(dimensions->>'agent', '')`,
   type: 'type',
+  mode: 'mode',
   tenant: 'tenant_id::text',
 };
+
+/** What a call used that is billed: its own usage, or that of its run's steps until it was answered. */
+export async function readUsedBy(tx: Tx, call: CallRow): Promise<UsedByCall[]> {
+  const rows = await tx.query<Omit<UsedByCall, 'quantities'> & { quantities: Record<string, unknown> }>(
+    `SELECT type, dimensions, quantities FROM usage WHERE tenant_id = $1 AND mode = 'live'
+       AND ((at = $2 AND id = $3) OR ($5::text IS NOT NULL AND at BETWEEN $2 AND $4 AND starts_with(source, $5)))`,
+    [call.tenantId, timeOf(call.id), call.id, call.endedAt, call.runId === null ? null : `run/${call.runId}/`],
+  );
+  return rows.map(({ quantities, ...row }) => ({
+    ...row,
+    quantities: Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, String(value)])),
+  }));
+}
 
 /** What usage came to, by group: sums of quantities, and of prices by currency (null: no price). Days are those of `zone`. */
 export async function readUsageSums(
   tx: Tx,
-  filter: Pick<CallFilter, 'tenantId' | 'from' | 'to' | 'includeDemo' | 'reach'>,
+  filter: UsageFilter,
   group: UsageGroup,
   zone: string,
 ): Promise<{
@@ -128,7 +149,8 @@ export async function readUsageSums(
   totals: { bucket: string; currency: string | null; events: number; price: string | null }[];
 }> {
   const own = [`(dimensions->>'agent' = ANY (?) OR dimensions->>'key' = ANY (?))`, idsOf(filter.reach)] as const;
-  const { where, values } = conditions(filter, [['tenant_id = ?', filter.tenantId], own], [zone]);
+  const picked = [['tenant_id = ?', filter.tenantId], ['mode = ?', filter.mode], own] as const;
+  const { where, values } = conditions(filter, picked, [zone]);
   const rows = `SELECT ${groups[group]} AS bucket, quantities, price, currency FROM usage
     WHERE $1::text IS NOT NULL AND ${where.join(' AND ')}`;
   return {

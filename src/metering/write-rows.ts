@@ -76,6 +76,8 @@ function detailOf(call: CallRecord): string {
     trace: storeTrace(call.trace),
     reserved: call.reserved,
     quantities: call.quantities,
+    ownCost: call.ownCost,
+    ownCostCurrency: call.ownCostCurrency,
     origin: call.origin,
     attempts: call.attempts,
     error: call.error,

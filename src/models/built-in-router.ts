@@ -1,9 +1,14 @@
 import { platformTenantId } from '#tenancy';
 
-import type { ListedModel, Target, UnitPrices } from './types.ts';
+import type { Engine, ListedModel, Target, UnitPrices } from './types.ts';
 
 /** Name of the built-in deterministic router. */
 export const routerModel = 'lintel/router';
+
+/** The label of what answers for a model, by what `model` says: every list and answer carries it. */
+export function engineOf(model: string): Engine {
+  return model === routerModel ? 'deterministic-router' : 'language-model';
+}
 
 /** Price 0, since ever. */
 export const freeOfCharge: UnitPrices = {
@@ -17,7 +22,7 @@ export const routerListing: ListedModel = {
   id: routerModel,
   kind: 'chat',
   ownedBy: 'lintel',
-  engine: 'deterministic-router',
+  engine: engineOf(routerModel),
   cheap: true,
   contextTokens: null,
   maxOutputTokens: null,

@@ -30,7 +30,7 @@ beforeEach(() => {
   useBreakers({});
 });
 
-function useBreakers(settings: Partial<CircuitSettings>): void {
+function useBreakers(settings: Partial<CircuitSettings>, random = () => 0): void {
   breakers = new CircuitBreakers(systemClock, settings);
   caller = new ModelCaller({
     clock: systemClock,
@@ -43,7 +43,7 @@ function useBreakers(settings: Partial<CircuitSettings>): void {
       },
     },
     routeMessage: () => decision,
-    random: () => 0,
+    random,
   });
 }
 
@@ -329,6 +329,41 @@ describe('cancelling', () => {
     expect(error.used?.output_tokens).toBe(Math.ceil(deltas.join('').length / 4));
     await expect.poll(() => first.requests.at(-1)?.aborted).toBe(true);
     expect(breakers.of(target({ model: 'double-hang-4' })).state).toBe('closed');
+  });
+
+  test('for a reason of the caller’s own, before a byte has come: what the provider read is told', async () => {
+    useBreakers({ consecutive: 1 });
+    const slow = target({ model: 'double-slow-5000' });
+    for (const onDelta of [undefined, () => undefined]) {
+      const controller = new AbortController();
+      const before = first.count();
+      const call = failure(
+        ask('say:one two three', {
+          target: slow,
+          abortSignal: controller.signal,
+          ...(onDelta === undefined ? {} : { onDelta }),
+        }),
+      );
+      await expect.poll(() => first.count()).toBe(before + 1);
+      controller.abort(new Error('the client has gone'));
+      const error = await call;
+      expect(error.kind).toMatchObject({ type: 'cancelled', status: 499 });
+      expect(error.used).toMatchObject({ input_tokens: Math.ceil('say:one two three'.length / 4), output_tokens: 0 });
+      expect(breakers.of(slow).state).toBe('closed');
+    }
+  });
+
+  test('between two tries: nothing was used', async () => {
+    useBreakers({}, () => 1);
+    const controller = new AbortController();
+    const before = first.count();
+    const broken = target({ model: 'double-status-503' });
+    const call = failure(ask('hello', { target: broken, abortSignal: controller.signal }));
+    await expect.poll(() => first.count() > before && first.requests.at(-1)?.status).toBe(503);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    controller.abort(new Error('the client has gone'));
+    const error = await call;
+    expect([error.kind.type, error.used, first.count()]).toEqual(['cancelled', undefined, before + 1]);
   });
 });
 

@@ -80,16 +80,18 @@ export class ModelCaller {
           attempts.push(this.#attempt(target, 200, started));
           return this.#finish(request, target, answered, attempts);
         } catch (error) {
+          const failure = failureOf(error);
+          // Whatever the caller's reason is made of: then the call was cancelled.
+          if (request.abortSignal?.aborted) {
+            pass.abandon();
+            attempts.push(this.#attempt(target, failure.status ?? 'cancelled', started));
+            throw this.#failed(cancelled, {}, request, target, attempts, progress);
+          }
           if (!isOfTheCall(error)) {
             pass.abandon();
             throw error;
           }
-          const failure = failureOf(error);
           attempts.push(this.#attempt(target, failure.status ?? kindOfError(error), started));
-          if (request.abortSignal?.aborted) {
-            pass.abandon();
-            throw this.#failed(cancelled, {}, request, target, attempts, progress);
-          }
           if (tripsCircuit(failure)) pass.fail();
           else if (failure.status === undefined || failure.status === 429) pass.abandon();
           else pass.succeed();
@@ -100,13 +102,11 @@ export class ModelCaller {
           const wait = retryDelayMs(failure, tried + 1, this.#deps.clock.now().epochMilliseconds, this.#random);
           if (wait === undefined) break;
           await sleep(wait, undefined, { signal: request.abortSignal }).catch(() => undefined);
-          if (request.abortSignal?.aborted)
-            throw this.#failed(cancelled, {}, request, target, attempts, { shown: 0, hidden: 0 });
+          if (request.abortSignal?.aborted) throw this.#failed(cancelled, {}, request, target, attempts, undefined);
         }
       }
     }
-    const progress = { shown: 0, hidden: 0 };
-    if (last !== undefined) throw this.#problemOf(last.failure, request, last.target, attempts, progress);
+    if (last !== undefined) throw this.#problemOf(last.failure, request, last.target, attempts, undefined);
     const seconds = Math.ceil(this.#deps.breakers.of(request.target).opensInMs / 1000);
     throw this.#failed(
       modelProblems.upstreamFailed,
@@ -174,15 +174,23 @@ export class ModelCaller {
     request: GenerateRequest,
     target: Target,
     attempts: readonly Attempt[],
+    /** Of the try that ended the call; undefined where none was under way. */
     progress: Progress | undefined,
   ): ModelCallFailed {
-    const bytes = progress === undefined ? 0 : progress.shown + progress.hidden;
+    const bytes = progress === undefined ? undefined : progress.shown + progress.hidden;
     // A provider that began to answer, or was given up in the middle of it, charges for what it read and wrote.
-    const used = bytes > 0 || kind === cancelled ? this.#estimate(request, target, bytes) : undefined;
+    const begun = bytes !== undefined && (bytes > 0 || kind === cancelled);
+    const used = begun ? this.#estimate(request, target, bytes) : undefined;
     return new ModelCallFailed(kind, details, { attempts, used, target });
   }
 
-  #problemOf(failure: Failure, request: GenerateRequest, target: Target, attempts: Attempt[], progress: Progress) {
+  #problemOf(
+    failure: Failure,
+    request: GenerateRequest,
+    target: Target,
+    attempts: Attempt[],
+    progress: Progress | undefined,
+  ) {
     const { kind, details } = explainFailure(failure, target, this.#deps.clock.now().epochMilliseconds);
     return this.#failed(kind, details, request, target, attempts, progress);
   }

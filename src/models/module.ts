@@ -7,6 +7,8 @@ import type { Sealer } from '#kernel/seal';
 import type { Snapshots } from '#kernel/snapshot';
 import { platformTenantId } from '#tenancy';
 
+import { atMost, type Bound, type BoundTarget, boundCall, type LeftOut, type Media, mostOutput } from './bound-call.ts';
+import { engineOf, routerModel } from './built-in-router.ts';
 import { addressCheck } from './check-base-url.ts';
 import { CircuitBreakers } from './circuit-breaker.ts';
 import { detectProviders } from './detect-providers.ts';
@@ -29,15 +31,19 @@ import { platformRoutes, tenantRoutes } from './routes.ts';
 import { type ProviderRow, saveBytesPerToken } from './store.ts';
 import { tables } from './tables.ts';
 import { testProvider } from './test-provider.ts';
-import type { ListedModel, Target } from './types.ts';
+import type { Engine, ListedModel, Target } from './types.ts';
 
 export type { ContentPart, Generated, GenerateRequest, Message, RouteMessage, ToolCall, ToolSpec } from './messages.ts';
-export type { Cost, Failure, ListedModel, Target };
+export type { Bound, BoundTarget, Cost, Engine, Failure, LeftOut, ListedModel, Media, Target };
 export {
+  atMost,
+  boundCall,
   CircuitBreakers,
+  engineOf,
   estimateTokens,
   findUsage,
   mayFallBack,
+  mostOutput,
   readRetryAfter,
   readUsage,
   retryDelayMs,
@@ -55,6 +61,8 @@ export type ModelsModule = Module & {
   resolve(tenantId: string, id: string, mode: 'live' | 'test'): Target;
   /** Every model a tenant (`test`: its test keys) may name, for `GET /v1/models`, the built-in deterministic router first. */
   list(tenantId: string, mode?: 'live' | 'test'): ListedModel[];
+  /** The built-in router where a tenant has no chat model to choose; else undefined. */
+  defaultModel(tenantId: string): string | undefined;
   /** What a call cost the provider key's owner, by the price that held then; null when unknown. */
   cost(target: Pick<Target, 'providerId' | 'modelId'>, used: Used, at: Temporal.Instant): Cost | null;
   /** Takes in bytes of text and the tokens they were, so that estimates of this model get better. */
@@ -125,6 +133,12 @@ export function createModelsModule(deps: {
     breakers,
     resolve: (tenantId, id, mode) => registry.resolve(tenantId, id, mode),
     list: (tenantId, mode = 'live') => registry.list(tenantId, mode),
+    defaultModel: (tenantId) => {
+      const connected = registry
+        .list(tenantId, 'live')
+        .some(({ engine, kind }) => engine === 'language-model' && kind === 'chat');
+      return connected ? undefined : routerModel;
+    },
     cost: (target, used, at) => {
       const entry = registry.pricesAt(target, at);
       return entry === undefined ? null : priceCall(entry, used);

@@ -14,6 +14,18 @@ export const modelProblems = {
     title: 'Test keys may use only models that the platform marks cheap.',
     openai: { type: 'permission_error', code: 'model_not_allowed' },
   },
+  unpriced: {
+    type: 'model-unpriced',
+    status: 402,
+    title: 'The model has no price, and a money limit applies.',
+    openai: { type: 'insufficient_quota', code: 'model_unpriced' },
+  },
+  mediaUnbounded: {
+    type: 'media-unbounded',
+    status: 400,
+    title: 'A limit applies, and what an image, audio or file part may use at this model is not known.',
+    openai: { type: 'invalid_request_error', code: 'media_unbounded' },
+  },
   nameTaken: { type: 'name-taken', status: 409, title: 'The name is in use.' },
   keyNeeded: { type: 'provider-key-needed', status: 400, title: 'The provider needs a key.' },
   upstreamFailed: {

@@ -5,7 +5,7 @@ import type { SealContext, Sealer } from '#kernel/seal';
 import type { Snapshot, Snapshots } from '#kernel/snapshot';
 import { platformTenantId } from '#tenancy';
 
-import { freeOfCharge, routerListing, routerModel, routerTarget } from './built-in-router.ts';
+import { engineOf, freeOfCharge, routerListing, routerModel, routerTarget } from './built-in-router.ts';
 import { TokenDensity } from './estimate-tokens.ts';
 import { presets } from './presets.ts';
 import { priceAt } from './price-call.ts';
@@ -77,7 +77,7 @@ export class Registry {
           id: target.id,
           kind: target.kind,
           ownedBy: target.ownedBy,
-          engine: 'language-model',
+          engine: engineOf(target.id),
           cheap: target.cheap,
           contextTokens: target.contextTokens,
           maxOutputTokens: target.maxOutputTokens,

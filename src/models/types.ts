@@ -87,13 +87,15 @@ export type Target = {
   headers(): Record<string, string>;
 };
 
+/** What answers for a model. `deterministic-router`: no language model; routes to tools by rules and writes no prose. */
+export type Engine = 'language-model' | 'deterministic-router';
+
 /** A model as lists show it. */
 export type ListedModel = {
   readonly id: string;
   readonly kind: ModelKind;
   readonly ownedBy: 'platform' | 'tenant' | 'lintel';
-  /** `deterministic-router`: no language model; routes to tools by rules and writes no prose. */
-  readonly engine: 'language-model' | 'deterministic-router';
+  readonly engine: Engine;
   readonly cheap: boolean;
   readonly contextTokens: number | null;
   readonly maxOutputTokens: number | null;

@@ -58,6 +58,7 @@ export function compareActions(draft: Draft): Wanted {
       (hit) => hit.concept === action,
     ),
   );
+  const isOwnSubject = [...entry.nameActions].some((action) => ['specific', 'peculiar'].includes(kindOf(action)));
   const unsaid =
     said || entry.nameActions.size === 0
       ? 0
@@ -66,11 +67,27 @@ export function compareActions(draft: Draft): Wanted {
         : Math.min(...[...entry.nameActions].map((action) => UNSAID[kindOf(action)]));
   return {
     shared: new Set(shared.map((hit) => hit.concept)).size,
-    distinct: foreignVerb + count('talking') + (isQuestion(message) ? 0 : count('distinct', 'peculiar')),
+    distinct:
+      foreignVerb +
+      (unsaid >= UNSAID.distinct && doesOtherwise(draft) ? 1 : 0) +
+      count('talking') +
+      (isQuestion(message) ? 0 : count('distinct', 'peculiar')),
     other: said || isQuestion(message) ? 0 : count('specific', 'changing'),
     unsaid,
-    opensOtherwise: shared.length === 0 && opensOtherwise(draft),
+    // `Send an invitation` invites: what the tool does is said, only not by the verb.
+    opensOtherwise: shared.length === 0 && !(said && isOwnSubject) && opensOtherwise(draft),
   };
+}
+
+/** `Schedule a meeting` cancels none, although the tool that cancels speaks of scheduled ones. */
+function doesOtherwise({ message, entry }: Draft): boolean {
+  const verb = openingVerb(message);
+  return (
+    verb !== undefined &&
+    message.actions.some(
+      (hit) => hit.start === verb.start && DOING.has(kindOf(hit.concept)) && !entry.nameActions.has(hit.concept),
+    )
+  );
 }
 
 /** `Book a flight` asks a tool that searches for something else; a verb of looking or wanting asks any, and to book is to make. */

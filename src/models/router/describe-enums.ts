@@ -26,15 +26,13 @@ const HAN_BEFORE_PARENTHESIS = /(\p{Script=Han}{1,10})\s*[(（]\s*$/u;
  */
 export function readEnumOptions(schema: JsonSchema, description: string): EnumOption[] {
   const branches = [schema['oneOf'], schema['anyOf']].find(
-    (list) => Array.isArray(list) && list.every((item) => isObject(item) && 'const' in item),
+    (list) => Array.isArray(list) && list.every((item) => isObject(item) && isSayable(item['const'])),
   );
   if (Array.isArray(branches))
     return withoutShared(
       branches.slice(0, MAX_OPTIONS).map((branch) => option(branch['const'], [branch['title'], branch['description']])),
     );
-  const values = Array.isArray(schema['enum'])
-    ? schema['enum'].filter((value) => value !== null).slice(0, MAX_OPTIONS)
-    : [];
+  const values = Array.isArray(schema['enum']) ? schema['enum'].filter(isSayable).slice(0, MAX_OPTIONS) : [];
   const names = [
     schema['enumNames'],
     schema['x-enumNames'],
@@ -50,6 +48,11 @@ export function readEnumOptions(schema: JsonSchema, description: string): EnumOp
     return option(value, [...given, ...glosses(String(value), description, texts)]);
   });
   return withoutShared(options);
+}
+
+/** A value that a message can name: no object, of which there may not even be a text. */
+function isSayable(value: unknown): boolean {
+  return value !== null && value !== undefined && typeof value !== 'object';
 }
 
 function option(value: unknown, names: readonly unknown[]): EnumOption {

@@ -10,7 +10,7 @@ const FORMS: { readonly [kind in Entity['kind']]?: SlotForm } = {
   uuid: 'uuid',
   phone: 'phone',
 };
-const TO_BEFORE = /(?:to|into|in|as|成|为|到|兑|换)\s*$/i;
+const TO_BEFORE = /(?:to|into|in|as|against|versus|成|为|到|兑|换)\s*$/i;
 const SPOKEN_OPERATORS: readonly (readonly [RegExp, string])[] = [
   [/\s*(?:plus|加上?)\s*/gi, ' + '],
   [/\s*(?:minus|减去?)\s*/gi, ' - '],
@@ -50,7 +50,8 @@ function claimEntity(draft: Draft, slot: Slot, entity: Entity): Claim[] {
   const likely =
     entity.kind === 'uuid' ||
     (entity.kind === 'phone' && near > 0) ||
-    (entity.kind === 'quote' && (near > 1 || slot.pattern !== undefined));
+    // What has spaces is a name or a text, unless the pattern takes it.
+    (entity.kind === 'quote' && (slot.pattern !== undefined || (near > 1 && !/\s/.test(entity.value))));
   return likely ? [{ slot, span: entity, value, score: 1.5 + near }] : [];
 }
 
@@ -83,13 +84,17 @@ function prefixOf(code: string): string | undefined {
   return /^([A-Za-z]{2,6})-(?=[\w-]*\d)/.exec(code)?.[1]?.toUpperCase();
 }
 
+/** `the order to 5 Main Street`: what the label has to do with ends there. */
+const LEADS_AWAY = /\b(?:to|for|in|at|by|from|until|under|than)\s*$/i;
+
 /** `order 42`, 订单42: a short number is an identifier only where its label stands beside it. */
 function claimNumbers(draft: Draft, slot: Slot): Claim[] {
   return draft.message.numbers.flatMap((number) => {
     const raw = draft.message.text.slice(number.digits.start, number.digits.end);
     const near = nearness(draft, slot, number.digits);
     const value = codeValue(slot, raw);
-    const labelled = slot.example === undefined ? near >= 1 : near >= 2.2;
+    const labelled =
+      (slot.example === undefined ? near >= 1 : near >= 2.2) && !LEADS_AWAY.test(around(draft, number.digits).before);
     return /^\d+$/.test(raw) &&
       number.unit === undefined &&
       value !== undefined &&

@@ -4,7 +4,8 @@ import { findMentions, HINT_STRENGTH, type Mention } from './find-mentions.ts';
 import { firstTokenFrom, type Token } from './tokenize.ts';
 import { overlaps, type Span } from './types.ts';
 
-const TO_BEFORE = /(?:\bto|\binto|\bin|\bas|=|到|成|为|换|兑|兑换|合|多少|how many)\s*(?:the\s+)?$/i;
+const TO_BEFORE =
+  /(?:\bto|\binto|\bin|\bas|\bagainst|\bversus|\bvs\.?|=|到|成|为|换|兑|兑换|合|多少|how many)\s*(?:the\s+)?$/i;
 const FROM_BEFORE = /(?:\bfrom|\bof|从|由|把|将)\s*(?:the\s+)?$/i;
 /** A mention this weak needs its slot to want it: one word of a gloss is often said of something else. */
 const LEAST_SCORE = 1;

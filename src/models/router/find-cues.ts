@@ -48,6 +48,8 @@ export function findCues(draft: Draft, slot: Slot): CueHit[] {
     if (
       slot.required &&
       takesColon(slot) &&
+      // `Quick question: …` announces no value: something of the tool's stands before the colon.
+      tokens.slice(0, i).some((before) => draft.vocabulary.has(before)) &&
       !startsWithLabel(draft, tokens[i + 1]) &&
       i > 0 &&
       /^[:：]$/.test(token.text) &&

@@ -4,6 +4,7 @@ import { around, type Draft, isUsed } from './draft.ts';
 import { readCurrencies } from './read-currencies.ts';
 import { currencyOfWord } from './read-units.ts';
 import { isStopWord } from './stop-words.ts';
+import { firstTokenFrom, type Token } from './tokenize.ts';
 import { overlaps, type Span } from './types.ts';
 
 /** A place where the message names an allowed value, and how plainly. */
@@ -53,11 +54,11 @@ function optionMentions(draft: Draft, option: EnumOption): Mention[] {
     }
   }
   for (const hit of concepts)
-    if (option.concepts.has(hit.concept) && !draft.entry.concepts.has(hit.concept))
+    if (option.concepts.has(hit.concept) && !draft.entry.concepts.has(hit.concept) && !isInName(draft, hit))
       mentions.push({ option, span: { start: hit.start, end: hit.end }, strength: STRENGTH.concept });
   for (const token of tokens) {
     const hinted = token.kind !== 'cjk' && token.text.length > 3 && option.hints.has(token.stem);
-    if (hinted && !draft.vocabulary.has(token))
+    if (hinted && !draft.vocabulary.has(token) && !isInName(draft, token))
       mentions.push({ option, span: { start: token.start, end: token.end }, strength: STRENGTH.hint });
   }
   for (const hint of option.hints) {
@@ -65,6 +66,15 @@ function optionMentions(draft: Draft, option: EnumOption): Mention[] {
     if (at >= 0) mentions.push({ option, span: { start: at, end: at + hint.length }, strength: STRENGTH.hint });
   }
   return mentions;
+}
+
+/** `Account Executive`: a word of a name of several, which says nothing of what its parts gloss. */
+function isInName(draft: Draft, span: Span): boolean {
+  const { tokens } = draft.message;
+  const at = firstTokenFrom(tokens, span.start);
+  const token = tokens[at];
+  const isCapital = (other: Token | undefined): boolean => other !== undefined && /^\p{Lu}\p{Ll}/u.test(other.text);
+  return at > 0 && isCapital(token) && ((at > 1 && isCapital(tokens[at - 1])) || isCapital(tokens[at + 1]));
 }
 
 function isCurrencySlot(slot: Slot): boolean {

@@ -424,3 +424,13 @@ describe('hostile input', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 });
+
+it('takes whatever a tool’s schema allows: a value that has no text is never named', () => {
+  const hostile = { toString: 1 };
+  const mode = { enum: [hostile, 'fast', null], description: 'fast or slow' };
+  const kind = { oneOf: [{ const: hostile, title: 'fast' }, { const: 'slow' }] };
+  const odd = tool('start_engine', 'Start the engine.', { mode, kind }, ['mode']);
+  const messages: RouterMessage[] = [{ role: 'user', content: 'start the engine fast' }];
+  const input = { messages, tools: [odd], now: Temporal.Instant.from('2026-11-22T12:00:00Z'), timeZone: 'UTC' };
+  expect(routeMessage(input)).toMatchObject({ kind: 'call', arguments: { mode: 'fast' } });
+});

@@ -34,7 +34,7 @@ export function isChineseName(text: string): boolean {
 }
 
 const QUESTION =
-  /^\s*(?:how (?:much|many|is|are|do|does|long|far)|what|which|when|where|who|whose|why|am|is|are|has|have|was|were|does|do|did|any)\b|多少|几[个件天点]|谁|什么|哪|怎么|为何|为什么/i;
+  /^\s*(?:(?:hi|hey|hello)(?: there| all)?[\s,.!]+)?(?:how (?:much|many|is|are|do|does|long|far)|what|which|when|where|who|whose|why|am|is|are|has|have|was|were|does|do|did|any)\b|多少|几[个件天点]|谁|什么|哪|怎么|为何|为什么/i;
 const POLITE =
   /\b(?:please|pls|can (?:you|i|we)|could (?:you|i|we)|would you|need|want|i'd|let's|help)\b|请(?![假病年产事陪育婚丧客教])|帮(?!助)|麻烦|我要|我想|想要|需要|能不能|能否|可以|可否|给我/i;
 const ASKING = /\?|？|\b(?:will|wish|must|should)\b|一下|吧|把|吗|呢/i;
@@ -116,6 +116,20 @@ export function asksToSee(message: ReadMessage): boolean {
   );
 }
 
+/** `I worked on it all day, log it`: a clause after the first begins with a verb of a request and its object. */
+function asksLater({ tokens, actions }: ReadMessage): boolean {
+  return tokens.some((token, i) => {
+    const verb = tokens[i + 1];
+    const object = tokens[i + 2];
+    return (
+      /^[,.;!:]$/.test(token.text) &&
+      verb !== undefined &&
+      (isRequestVerb(verb) || actions.some((hit) => hit.start === verb.start)) &&
+      /^(?:it|this|that|these|those|them|me|the|a|an|my|our)$/.test(object?.lower ?? '')
+    );
+  });
+}
+
 /** Tells whether a message only remarks on something: it comments or gives thanks, and neither asks, nor begins with something to do, nor names anything by its identifier. */
 export function isStatement(message: ReadMessage): boolean {
   const text = message.text.replace(THANKS, ' ');
@@ -137,6 +151,7 @@ export function isStatement(message: ReadMessage): boolean {
   return (
     !opens &&
     !named &&
+    !asksLater(message) &&
     !QUESTION.test(text) &&
     !POLITE.test(text) &&
     !ASKING.test(text) &&

@@ -1,6 +1,6 @@
 const ENGLISH = `a an the this that these those my your our his her its their me you i we us he she it they them him is are was were be been am do does did
 has have had can could will would shall should may might must to of in on at by for with from into onto about as and or but so if then than there here what which who
-whom whose when where why how please kindly just also too some any no wants wanted needs needed asks asked asking know knows knowing wondering wonder not don't doesn't isn't let let's i'd i'm i'll i've we'd we'll want need like help thanks thank hey
+whom whose when where why how please pls plz asap possible kindly just also too some any no wants wanted needs needed asks asked asking know knows knowing wondering wonder not don't doesn't isn't let let's i'd i'm i'll i've we'd we'll want need like help thanks thank hey
 hi hello ok okay now up out off over under per via tell give got going go really very much many more most all each every both either one ones something anything everything
 someone anyone what's where's who's how's when's there's that's it's quick quickly able ahead right well actually maybe still yet already again soon later just ago back away left remaining available currently anymore once today's another other others new latest last next`;
 const CHINESE = `篇 段 首 款 批 片 颗 根 辆 幅 项 我把 把我 帮我把 一段 一段话 这段话 这段 那段 段话 段 一些 几个 些 东西 事情 要不要 不要 不用 会不会 不会 有没有 新 最新 目前 当前 今天 我想 我要 我需要 想找 请问 麻烦你 给我 我的 能帮 的 样 了 吗 呢 吧 啊 呀 嘛 把 被 将 给 请 帮 帮我 帮忙 麻烦 一下 下 我 你 您 他 她 它 我们 你们 他们 咱们 咱 这 那 这个 那个 这些 那些 一个 个 想 想要 要 需要 希望 能 能不能 能否 可以 可否 可

@@ -60,7 +60,7 @@ refund 退款 退钱 退一下 退
 invite invitation 邀请
 subscribe subscription 订阅
 ship dispatch 发货 出货
-export 导出
+export download 导出
 import 导入
 join 加入 参加
 hire recruit 招聘 录用
@@ -127,7 +127,7 @@ weather forecast rain rainy wind windy sunny snow umbrella cold warm hot 天气 
 phone telephone 电话 手机
 shop store mall buy purchase 商城 商店 店铺 购买 买
 meeting conference 会议 开会 会面 例会 个会 场会
-event calendar agenda schedule 日历 日程 事件
+event appointment calendar agenda schedule 日历 日程 事件
 activity 活动
 email mail e-mail 邮件 电子邮件 邮箱 电邮
 message text sms chat 消息 短信 信息 留言

@@ -3,7 +3,7 @@ import { causeOf } from '#kernel/cause';
 import { rateHeaders } from '#kernel/front-door';
 import type { Context } from '#kernel/http';
 import { formatId } from '#kernel/ids';
-import { openaiProblemBody, Problem, problems } from '#kernel/problem';
+import { openaiProblemBody, Problem } from '#kernel/problem';
 import { toProblem } from '#kernel/server';
 import type { AgentCalls } from './api-gateway.ts';
 import { CallDraft } from './call-draft.ts';
@@ -12,7 +12,7 @@ import { gatewayProblems } from './problems.ts';
 import { recordRefusal } from './record-refusal.ts';
 
 /** What of the agents' module is used here. */
-export type AgentsPort = Pick<AgentsModule, 'chat' | 'resolve' | 'list'>;
+export type AgentsPort = Pick<AgentsModule, 'chat' | 'list'>;
 
 /** Agents behind OpenAI's protocol: one chat completion is one foreground run of `agent/<name>[@version]`. */
 export class AgentChat implements AgentCalls {
@@ -39,10 +39,6 @@ export class AgentChat implements AgentCalls {
       const { principal } = context;
       const decision = this.#ports.authorize(principal, 'agents:invoke');
       draft.step('authorize', 'pass', { permission: 'agents:invoke', role: decision.role, reason: decision.reason });
-      const { agentId } = this.#agents.resolve(context.tenantId, reference);
-      if (principal.agents !== undefined && !principal.agents.includes(agentId)) {
-        throw new Problem(problems.forbidden, { detail: 'This key may not call that agent.' });
-      }
       const result = await this.#agents.chat(
         {
           callId: draft.id,
@@ -66,8 +62,8 @@ export class AgentChat implements AgentCalls {
         );
       else answer.send(result);
     } catch (error) {
-      const problem = gone.signal.aborted ? new Problem(gatewayProblems.clientGone) : toProblem(error);
-      await recordRefusal(this.#ports, context, draft, problem);
+      const cause = gone.signal.aborted ? new Problem(gatewayProblems.clientGone) : toProblem(error);
+      const problem = await recordRefusal(this.#ports, context, draft, cause);
       if (!answer.begun) throw problem;
       answer.fail(problem);
     }
@@ -158,9 +154,9 @@ class ChatAnswer {
   }
 }
 
-/** Where a run stands that has no answer yet: it waits for a person. */
-function lintelOf({ run }: ChatResult): { lintel: { run: string; status: string } } {
-  return { lintel: { run: formatId('run', run.id), status: run.status } };
+/** Lintel's own facts: what answered, and where a run stands that has no answer yet: it waits for a person. */
+function lintelOf({ run, engine }: ChatResult): { lintel: { run: string; status: string; engine: string | null } } {
+  return { lintel: { run: formatId('run', run.id), status: run.status, engine } };
 }
 
 function finishReasonOf(result: ChatResult): string {

@@ -4,12 +4,15 @@ import type { PassThrough } from './pass-through.ts';
 import type { GatewayPorts } from './ports.ts';
 import { gatewayProblems } from './problems.ts';
 
+/** An agent in the list of models. */
+type ListedAgent = { name: string; createdAt: string; description: string; kind: string; engine: string | null };
+
 /** How a call to an agent under OpenAI's protocol is served: by the agents' side of the gateway. */
 export type AgentCalls = {
   /** Serves one chat completion by an agent (`name` or `name@version`); writes the answer itself. */
   serve(context: Context, agent: string): Promise<void>;
   /** Agents that the caller may name as models. */
-  list(context: Context): readonly { name: string; createdAt: string; description: string; kind: string }[];
+  list(context: Context): Promise<readonly ListedAgent[]>;
 };
 
 /** The API gateway: one way in for OpenAI's protocol, to models and to agents. */
@@ -41,7 +44,7 @@ export class APIGateway {
   }
 
   /** What the caller may write as `model`, in OpenAI's form. */
-  listModels(context: Context) {
+  async listModels(context: Context) {
     const { principal, tenantId } = context;
     const models = this.#ports.list(tenantId, principal.mode).map((model) => ({
       id: model.id,
@@ -56,12 +59,17 @@ export class APIGateway {
         cheap: model.cheap,
       },
     }));
-    const agents = this.#agents.list(context).map((agent) => ({
+    const agents = (await this.#agents.list(context)).map((agent) => ({
       id: `agent/${agent.name}`,
       object: 'model' as const,
       created: Math.floor(Date.parse(agent.createdAt) / 1000),
       owned_by: 'tenant',
-      lintel: { kind: 'agent', agentKind: agent.kind, description: agent.description },
+      lintel: {
+        kind: 'agent',
+        agentKind: agent.kind,
+        engine: agent.engine,
+        description: agent.description,
+      },
     }));
     return { object: 'list' as const, data: [...agents, ...models] };
   }

@@ -18,7 +18,7 @@ test('a text counts at least its UTF-8 bytes, plus 16 per message', () => {
     ],
   });
   expect(result.inputTokens).toBeGreaterThanOrEqual(Buffer.byteLength(content) + 32);
-  expect(result.media).toBe(0);
+  expect(result.media).toEqual({ image: 0, audio: 0, file: 0 });
 });
 
 test('tools and response formats count', () => {
@@ -44,13 +44,19 @@ test('media parts are counted apart, and cannot shrink the bound of the text bes
     x: [1e300, 1e20, 1e20, 1e20],
   };
   const result = bound({ messages: [{ role: 'user', content: [text, image, image] }] });
-  expect(result.media).toBe(2);
+  expect(result.media).toEqual({ image: 2, audio: 0, file: 0 });
   expect(result.inputTokens).toBeGreaterThanOrEqual(50 + 16);
   expect(result.inputTokens).toBeLessThan(1_000);
 });
 
-test('the output cap is the larger of the two members', () => {
+test('a part is counted by its kind; one that is not known may be anything', () => {
+  const content = [{ type: 'image_url' }, { type: 'input_audio' }, { type: 'file' }, { type: 'hologram' }, null];
+  expect(bound({ messages: [{ role: 'user', content }] }).media).toEqual({ image: 1, audio: 1, file: 3 });
+});
+
+test('the output cap is the smaller of the two members', () => {
   expect(outputCap({})).toBeUndefined();
   expect(outputCap({ max_tokens: 5 })).toBe(5);
-  expect(outputCap({ max_tokens: 5, max_completion_tokens: 9 })).toBe(9);
+  expect(outputCap({ max_tokens: 5, max_completion_tokens: 9 })).toBe(5);
+  expect(outputCap({ max_tokens: null, max_completion_tokens: 9 })).toBe(9);
 });

@@ -1,6 +1,6 @@
 import type { Context, TraceStep } from '#kernel/http';
 import { idTime } from '#kernel/ids';
-import type { CallRecord, UsageEvent } from '#metering';
+import { type CallRecord, costsOf, type UsageEvent } from '#metering';
 import type { Target } from '#models';
 import type { Amount, Quantities } from './ports.ts';
 
@@ -86,8 +86,9 @@ export class CallDraft {
       quantities: end.quantities,
       estimated: end.estimated,
       late: false,
-      cost: end.cost?.amount ?? null,
-      costCurrency: end.cost?.currency ?? null,
+      cost: null,
+      costCurrency: null,
+      ...this.#costs(end),
       price: end.price?.amount ?? null,
       currency: end.price?.currency ?? null,
       origin,
@@ -119,12 +120,13 @@ export class CallDraft {
         mode: principal.mode,
         ...(end.estimated ? { estimated: true } : {}),
         ...(end.price === null ? {} : { price: end.price.amount, currency: end.price.currency }),
-        // What a tenant's own key is charged is no cost of the platform.
-        ...(end.cost === null || this.target?.ownedBy === 'tenant'
-          ? {}
-          : { cost: end.cost.amount, costCurrency: end.cost.currency }),
+        ...this.#costs(end),
       },
     ];
+  }
+
+  #costs({ cost }: CallEnd) {
+    return this.target === undefined ? {} : costsOf(cost, this.target.ownedBy);
   }
 }
 

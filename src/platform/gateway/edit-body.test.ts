@@ -2,6 +2,9 @@ import { expect, test } from 'vitest';
 
 import { DuplicateMember, editMembers, findMembers } from './edit-body.ts';
 
+const edit = (text: string, edits: Record<string, string | null>) =>
+  editMembers(text, findMembers(text), new Map(Object.entries(edits)));
+
 test('members are found whatever stands inside them', () => {
   const text = ' { "a" : 1.50 , "b\\"}" : "x\\\\\\"}," , "c":[{"a":"]"},[]], "d":{"e":{}} ,"f":null}';
   const members = findMembers(text);
@@ -16,9 +19,19 @@ test('members are found whatever stands inside them', () => {
 
 test('an edit leaves every other byte as it came', () => {
   const text = '{"seed": 12345678901234567890, "model":"openai/gpt" ,"x":1.0e2}';
-  const edited = editMembers(text, findMembers(text), { model: '"gpt"', max_tokens: '5' });
+  const edited = edit(text, { model: '"gpt"', max_tokens: '5' });
   expect(edited).toBe('{"seed": 12345678901234567890, "model":"gpt" ,"x":1.0e2,"max_tokens":5}');
-  expect(editMembers('{}', findMembers('{}'), { a: '1', b: '2' })).toBe('{"a":1,"b":2}');
+  expect(edit('{}', { a: '1', b: '2' })).toBe('{"a":1,"b":2}');
+});
+
+test('a member is taken out with one comma, wherever it stands', () => {
+  const text = '{ "a":1 , "b" : [2,3], "c":4 }';
+  expect(edit(text, { a: null })).toBe('{ "b" : [2,3], "c":4 }');
+  expect(edit(text, { b: null })).toBe('{ "a":1, "c":4 }');
+  expect(edit(text, { c: null, constructor: null })).toBe('{ "a":1 , "b" : [2,3] }');
+  expect(edit(text, { a: null, b: null, c: '5' })).toBe('{ "c":5 }');
+  expect(edit(text, { b: null, c: null, d: '6' })).toBe('{ "a":1 ,"d":6}');
+  expect(JSON.parse(edit(text, { a: null, b: null, c: null, d: '6' }))).toEqual({ d: 6 });
 });
 
 test('a member that stands twice is refused', () => {
@@ -51,6 +64,10 @@ test('random objects: positions agree with the parser (seeded)', () => {
     const members = findMembers(text);
     for (const [key, [start, end]] of members)
       expect(JSON.parse(text.slice(start, end)), `seed 42, round ${round}`).toEqual(value[key]);
-    expect(JSON.parse(editMembers(text, members, { m0: '7', z: '8' }))).toEqual({ ...value, m0: 7, z: 8 });
+    expect(JSON.parse(edit(text, { m0: '7', z: '8' }))).toEqual({ ...value, m0: 7, z: 8 });
+    const gone = Object.keys(value).filter(() => random() > 0.5);
+    const rest = Object.fromEntries(Object.entries(value).filter(([key]) => !gone.includes(key)));
+    const edits = Object.fromEntries(gone.map((key) => [key, null]));
+    expect(JSON.parse(edit(text, { ...edits, z: '8' })), `seed 42, round ${round}`).toEqual({ ...rest, z: 8 });
   }
 });

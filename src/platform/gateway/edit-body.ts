@@ -1,5 +1,8 @@
-/** Where the value of each top-level member of a JSON object stands in its text: [start, end) in UTF-16 units. */
-export type Members = ReadonlyMap<string, readonly [number, number]>;
+/**
+ * Where the top-level members of a JSON object stand in its text, in their order: the value at [start, end) in UTF-16 units, and
+ * before it the name, from `at`.
+ */
+export type Members = ReadonlyMap<string, readonly [start: number, end: number, at: number]>;
 
 /** A member that stands twice: readers disagree about which one counts, so it is refused. */
 export class DuplicateMember extends Error {
@@ -17,7 +20,7 @@ export class DuplicateMember extends Error {
  * here, in one pass. Throws {@link DuplicateMember}.
  */
 export function findMembers(text: string): Members {
-  const members = new Map<string, readonly [number, number]>();
+  const members = new Map<string, readonly [number, number, number]>();
   let at = text.indexOf('{') + 1;
   for (;;) {
     at = skipSpace(text, at);
@@ -31,33 +34,45 @@ export function findMembers(text: string): Members {
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = endOfValue(text, start);
     if (members.has(key)) throw new DuplicateMember(key);
-    members.set(key, [start, end]);
+    members.set(key, [start, end, at]);
     at = end;
   }
 }
 
 /**
- * The same JSON text with some top-level members set to the given JSON texts, appended when absent; every other byte stays as
- * it came (large numbers, spacing and unknown members included).
+ * The same JSON text with some top-level members set to the given JSON texts, appended when absent, or taken out (null); every other
+ * byte stays as it came (large numbers, spacing and unknown members included).
  */
-export function editMembers(text: string, members: Members, edits: Readonly<Record<string, string>>): string {
-  const replaced = Object.entries(edits)
-    .flatMap(([key, value]) => {
-      const span = members.get(key);
-      return span === undefined ? [] : [{ start: span[0], end: span[1], value }];
-    })
-    .sort((a, b) => a.start - b.start);
-  const added = Object.entries(edits).filter(([key]) => !members.has(key));
+export function editMembers(text: string, members: Members, edits: ReadonlyMap<string, string | null>): string {
   let result = '';
   let from = 0;
-  for (const { start, end, value } of replaced) {
-    result += text.slice(from, start) + value;
-    from = end;
+  let left = 0;
+  let endBefore = 0;
+  for (const [key, [start, end, at]] of members) {
+    const value = edits.get(key);
+    if (value === null) {
+      // It goes with the comma before it, or with the one after it where nothing is left before it.
+      result += text.slice(from, left > 0 ? endBefore : at);
+      from = left > 0 ? end : afterComma(text, end);
+    } else {
+      left++;
+      if (value !== undefined) {
+        result += text.slice(from, start) + value;
+        from = end;
+      }
+    }
+    endBefore = end;
   }
+  const added = [...edits].filter(([key, value]) => value !== null && !members.has(key));
   if (added.length === 0) return result + text.slice(from);
   const close = text.lastIndexOf('}');
   const body = added.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',');
-  return `${result}${text.slice(from, close)}${members.size > 0 ? ',' : ''}${body}${text.slice(close)}`;
+  return `${result}${text.slice(from, close)}${left > 0 ? ',' : ''}${body}${text.slice(close)}`;
+}
+
+function afterComma(text: string, from: number): number {
+  const at = skipSpace(text, from);
+  return text[at] === ',' ? skipSpace(text, at + 1) : from;
 }
 
 function skipSpace(text: string, from: number): number {

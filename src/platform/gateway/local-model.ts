@@ -1,8 +1,9 @@
 import { Dispatcher } from 'undici';
 
 import { readMessages } from '#agents';
+import { newId } from '#kernel/ids';
 import { Problem } from '#kernel/problem';
-import type { Generated, ModelsModule, Target, ToolSpec } from '#models';
+import { engineOf, type Generated, type ModelsModule, type Target, type ToolSpec } from '#models';
 
 /**
  * Models that are answered in this process (`lintel/router`) behind the same interface as providers: takes an OpenAI chat request,
@@ -48,21 +49,22 @@ export class LocalModel extends Dispatcher {
   }
 
   async #answer(body: string): Promise<{ status: number; type: string; body: string }> {
-    const request = JSON.parse(body) as { model: string; messages: unknown; tools?: OpenAiTool[]; stream?: boolean };
+    const request = JSON.parse(body) as { messages: unknown; tools?: OpenAiTool[]; stream?: boolean };
     try {
       const generated = await this.#generate({
         target: this.#target,
         messages: readMessages(request.messages, '/messages'),
         tools: (request.tools ?? []).map(toolOf),
       });
-      const created = Math.floor(Temporal.Now.instant().epochMilliseconds / 1000);
+      const common = {
+        id: `chatcmpl-${newId()}`,
+        created: Math.floor(Temporal.Now.instant().epochMilliseconds / 1000),
+        model: this.#target.id,
+        lintel: { engine: engineOf(this.#target.id) },
+      };
       return request.stream === true
-        ? { status: 200, type: 'text/event-stream', body: streamOf(generated, request.model, created) }
-        : {
-            status: 200,
-            type: 'application/json',
-            body: JSON.stringify(completionOf(generated, request.model, created)),
-          };
+        ? { status: 200, type: 'text/event-stream', body: streamOf(generated, common) }
+        : { status: 200, type: 'application/json', body: JSON.stringify(completionOf(generated, common)) };
     } catch (error) {
       if (!(error instanceof Problem) || error.kind.status >= 500) throw error;
       return {
@@ -109,23 +111,21 @@ function finishOf(generated: Generated): string {
   return generated.toolCalls.length > 0 ? 'tool_calls' : 'stop';
 }
 
-function completionOf(generated: Generated, model: string, created: number) {
+function completionOf(generated: Generated, common: object) {
   return {
-    id: 'chatcmpl-lintel',
+    ...common,
     object: 'chat.completion',
-    created,
-    model,
     choices: [{ index: 0, message: messageOf(generated), logprobs: null, finish_reason: finishOf(generated) }],
     usage: usageOf(generated),
   };
 }
 
-function streamOf(generated: Generated, model: string, created: number): string {
-  const common = { id: 'chatcmpl-lintel', object: 'chat.completion.chunk', created, model };
+function streamOf(generated: Generated, common: object): string {
+  const chunk = { ...common, object: 'chat.completion.chunk' };
   const chunks = [
-    { ...common, choices: [{ index: 0, delta: messageOf(generated), finish_reason: null }] },
-    { ...common, choices: [{ index: 0, delta: {}, finish_reason: finishOf(generated) }] },
-    { ...common, choices: [], usage: usageOf(generated) },
+    { ...chunk, choices: [{ index: 0, delta: messageOf(generated), finish_reason: null }] },
+    { ...chunk, choices: [{ index: 0, delta: {}, finish_reason: finishOf(generated) }] },
+    { ...chunk, choices: [], usage: usageOf(generated) },
   ];
   return `${chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('')}data: [DONE]\n\n`;
 }

@@ -31,8 +31,13 @@ let limited = { tokens: true, money: true };
 let priced = true;
 let failRecord = false;
 let withFallback = false;
+/** What of the fallback, and of the target, differs; the price of the fallback in thousandths a token (null: none). */
+let other: Partial<Target> = {};
+let own: Partial<Target> = {};
+let otherPrice: number | null = 1;
 const records: CallRecord[] = [];
 const settled: { tokens: bigint; money: bigint }[] = [];
+const held: { tokens: bigint; money: bigint }[] = [];
 let open = 0;
 
 function target(model: string, upstream: OpenAiDouble, fallbacks: Target[] = []): Target {
@@ -69,8 +74,14 @@ beforeAll(async () => {
   let breakers = new CircuitBreakers({ monotonic: () => performance.now() });
   const ports: GatewayPorts = {
     authorize: () => ({ allowed: true, reason: 'test', role: 'developer' }),
-    resolve: (_tenant, model) =>
-      target(model.slice(model.indexOf('/') + 1), double, withFallback ? [target('double', second)] : []),
+    resolve: (_tenant, model) => ({
+      ...target(
+        model.slice(model.indexOf('/') + 1),
+        double,
+        withFallback ? [{ ...target('double', second), id: 'double/other', provider: 'other', ...other }] : [],
+      ),
+      ...own,
+    }),
     list: () => [],
     get breakers() {
       breakers = new CircuitBreakers({ monotonic: () => performance.now() });
@@ -79,20 +90,20 @@ beforeAll(async () => {
     dispatcher: () => dispatcher,
     learn: () => undefined,
     cost: () => null,
-    price: (_tenant, _type, _dimensions, quantities) =>
-      priced
-        ? {
-            amount: String(((quantities['input_tokens'] ?? 0) + (quantities['output_tokens'] ?? 0)) / 1000),
-            currency: 'USD',
-          }
-        : null,
+    price: (_tenant, _type, { provider }, quantities) => {
+      const each = provider === 'other' ? otherPrice : 1;
+      if (!priced || each === null) return null;
+      const tokens = (quantities['input_tokens'] ?? 0) + (quantities['output_tokens'] ?? 0);
+      return { amount: String((each * tokens) / 1000), currency: 'USD' };
+    },
     limited: () => limited,
-    reserve: () => {
+    reserve: (_subjects, amounts) => {
       open++;
-      let held = true;
+      held.push(amounts);
+      let standing = true;
       const end = () => {
-        if (held) open--;
-        held = false;
+        if (standing) open--;
+        standing = false;
       };
       return {
         settle: (used) => {
@@ -157,8 +168,12 @@ afterEach(() => {
   priced = true;
   failRecord = false;
   withFallback = false;
+  other = {};
+  own = {};
+  otherPrice = 1;
   records.length = 0;
   settled.length = 0;
+  held.length = 0;
 });
 
 const client = () => new OpenAI({ baseURL, apiKey: 'lt_test', maxRetries: 0 });
@@ -326,6 +341,75 @@ describe('errors', () => {
       })(),
     ).rejects.toThrow();
     expect(open).toBe(0);
+  });
+});
+
+describe('output caps', () => {
+  const sentTo = (upstream: OpenAiDouble) => upstream.requests.at(-1)?.raw ?? '';
+
+  test.each([
+    ['max_tokens', 'max_completion_tokens'],
+    ['max_completion_tokens', 'max_tokens'],
+  ] as const)('one in %s goes to %s where the target reads that, and nothing else changes', async (sent, read) => {
+    own = { outputCap: { field: read, coversReasoning: true } };
+    for (const limits of [true, false]) {
+      limited = { tokens: limits, money: limits };
+      await client().chat.completions.create(ask('double', { [sent]: 7, seed: 5 }));
+      const { messages } = ask('double');
+      expect(JSON.parse(sentTo(double))).toEqual({ model: 'double', messages, seed: 5, [read]: 7 });
+      expect(records.at(-1)?.reserved?.tokens).toBe(Number(held.at(-1)?.tokens));
+      expect(records.at(-1)?.trace.find(({ step }) => step === 'price')?.detail).toMatchObject({
+        bound: { output_tokens: 7 },
+      });
+    }
+  });
+
+  test('of two the smaller holds, in the one field', async () => {
+    await client().chat.completions.create(ask('double', { max_tokens: 9, max_completion_tokens: 4 }));
+    expect(JSON.parse(sentTo(double))).toMatchObject({ max_tokens: 4 });
+    expect(JSON.parse(sentTo(double))).not.toHaveProperty('max_completion_tokens');
+  });
+
+  test('a fallback is sent the cap in its own field, and a filled one of its own size', async () => {
+    withFallback = true;
+    other = { outputCap: { field: 'max_completion_tokens', coversReasoning: true }, maxOutputTokens: 30 };
+    await client().chat.completions.create(ask('double-status-503', { max_tokens: 7 }));
+    expect(JSON.parse(sentTo(double))).toMatchObject({ max_tokens: 7 });
+    expect(JSON.parse(sentTo(second))).toMatchObject({ max_completion_tokens: 7 });
+    expect(JSON.parse(sentTo(second))).not.toHaveProperty('max_tokens');
+    await client().chat.completions.create(ask('double-status-503'));
+    expect(JSON.parse(sentTo(double))).toMatchObject({ max_tokens: 100 });
+    expect(JSON.parse(sentTo(second))).toMatchObject({ max_completion_tokens: 30 });
+  });
+});
+
+describe('fallbacks', () => {
+  test('whoever answers, its usage and price are within what was reserved', async () => {
+    await client().chat.completions.create(ask('double'));
+    const alone = held[0] as { tokens: bigint; money: bigint };
+    withFallback = true;
+    otherPrice = 3;
+    other = { maxOutputTokens: 5_000 };
+    await client().chat.completions.create(ask('double-status-503'));
+    const both = held[1] as { tokens: bigint; money: bigint };
+    expect(both.tokens - alone.tokens).toBe(4_900n);
+    expect(both.money).toBe(3n * 1_000n * both.tokens);
+    expect(settled[1]?.money).toBeLessThanOrEqual(both.money);
+    expect(records[1]).toMatchObject({ status: 'ok', provider: 'other' });
+  });
+
+  test('one without a price does not answer under a money limit, and the trace says so', async () => {
+    withFallback = true;
+    otherPrice = null;
+    const before = second.count();
+    await expect(client().chat.completions.create(ask('double-status-503'))).rejects.toMatchObject({ status: 502 });
+    expect(second.count()).toBe(before);
+    expect(records[0]?.trace.find(({ step }) => step === 'price')?.detail).toMatchObject({
+      leftOut: [{ model: 'double/other', reason: 'model-unpriced' }],
+    });
+    limited = { tokens: true, money: false };
+    await client().chat.completions.create(ask('double-status-503'));
+    expect(second.count()).toBe(before + 1);
   });
 });
 

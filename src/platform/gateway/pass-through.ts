@@ -1,21 +1,17 @@
 import { killPoint } from '#kernel/faults';
 import type { Context } from '#kernel/http';
 import { parseDecimal, toMicros } from '#kernel/money';
-import { invalidInput, Problem } from '#kernel/problem';
+import { invalidInput } from '#kernel/problem';
 import { toProblem } from '#kernel/server';
-import { estimateTokens, readUsage, type Target } from '#models';
+import { atMost, type Bound, boundCall, estimateTokens, mostOutput, readUsage, type Target } from '#models';
 import { boundInput, outputCap } from './bound-usage.ts';
 import { CallDraft, type CallEnd, type Outcome } from './call-draft.ts';
 import { DuplicateMember, editMembers, findMembers, type Members } from './edit-body.ts';
-import type { Amount, GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
-import { gatewayProblems } from './problems.ts';
+import type { GatewayPorts, Held, Quantities, Subjects } from './ports.ts';
 import { recordRefusal } from './record-refusal.ts';
 import { relayPlain, relayStream } from './relay-answer.ts';
 import { sendUpstream } from './send-upstream.ts';
 import type { UpstreamTimeouts } from './upstream.ts';
-
-/** Tokens of hidden reasoning reserved where neither the cap nor a known context bounds them (the largest thinking budget documented by a preset's provider is below it). */
-const unboundedReasoning = 65_536;
 
 /** The parts of a call's request that the gateway reads. */
 type ModelRequest = Record<string, unknown> & {
@@ -78,9 +74,9 @@ export class PassThrough {
       draft.reserved = { tokens: Number(plan.amounts.tokens), money: plan.price?.amount ?? null };
       draft.step('reserve', 'pass', held.detail());
       killPoint('call-after-intent');
-      const answered = await sendUpstream(this.#ports, draft, target, {
+      const answered = await sendUpstream(this.#ports, draft, plan.target, {
         path,
-        body: (each) => upstreamBody(text, members, body, each, plan.fillCap),
+        body: (each) => upstreamBody(text, members, body, each, plan.capOf?.(each)),
         timeouts: this.#timeouts,
         gone: gone.signal,
       });
@@ -88,7 +84,8 @@ export class PassThrough {
       const finish = (outcome: Outcome) => this.#finish(context, draft, held as Held, outcome);
       const read = {
         usage: (usage: unknown) => readUsage(answered.target.preset, usage),
-        estimate: (outputBytes: number) => this.#estimate(answered.target, plan.inputBytes, outputBytes, plan.bound),
+        estimate: (outputBytes: number) =>
+          estimateOf(answered.target, plan.inputBytes, outputBytes, plan.boundAt(answered.target.id)),
         learn: (bytes: number, tokens: number) => this.#ports.learn(answered.target, bytes, tokens),
       };
       context.reply.hijack();
@@ -116,12 +113,11 @@ export class PassThrough {
         context.reply.raw.destroy();
         return;
       }
-      await recordRefusal(this.#ports, context, draft, toProblem(error));
-      throw error;
+      throw await recordRefusal(this.#ports, context, draft, toProblem(error));
     }
   }
 
-  /** What to reserve, and whether an output cap is filled in. */
+  /** What to reserve, whoever answers, and the output cap that each is sent (undefined: none, as it came). */
   #plan(
     draft: CallDraft,
     subjects: Subjects,
@@ -132,65 +128,29 @@ export class PassThrough {
     path: string,
   ) {
     const limited = this.#ports.limited(subjects);
-    const input = boundInput(text, members, body);
-    const perMedia = mostPerMedia(target);
-    if (input.media > 0 && perMedia === undefined && (limited.tokens || limited.money)) {
-      throw new Problem(gatewayProblems.mediaUnbounded, {
-        param: 'messages',
-        errors: [{ pointer: '/messages', detail: 'holds image, audio or file parts' }],
-      });
-    }
+    const { inputTokens, media } = boundInput(text, members, body);
     const asked = outputCap(body);
+    const writes = path !== 'embeddings';
+    const capOf = (each: Target) => asked ?? each.maxOutputTokens ?? this.#defaultCap;
     const choices = typeof body.n === 'number' ? body.n : 1;
-    const cap = asked ?? target.maxOutputTokens ?? this.#defaultCap;
-    const bound: Quantities = {
-      requests: 1,
-      input_tokens: input.inputTokens + input.media * (perMedia ?? 0),
-      ...(path === 'embeddings' ? {} : { output_tokens: mostOutput(target, cap) * choices }),
-    };
-    const price = this.#highestPrice(subjects.tenantId, target, bound);
-    if (price === null && limited.money) {
-      throw new Problem(gatewayProblems.unpriced, {
-        detail: `The model "${target.provider}/${target.model}" has no price in this tenant's plan.`,
-        param: 'model',
-        headers: { 'x-should-retry': 'false' },
-      });
-    }
-    draft.step('price', price === null ? 'skip' : 'pass', { bound, price });
-    return {
+    const output = (each: Target) => mostOutput(each, capOf(each)) * choices;
+    const call = boundCall(target, limited, { inputTokens, media, ...(writes ? { output } : {}) }, (each, quantities) =>
+      this.#ports.price(subjects.tenantId, 'model.call', dimensionsOf(each), quantities),
+    );
+    const { bound, price, leftOut } = call;
+    draft.step('price', price === null ? 'skip' : 'pass', {
       bound,
       price,
-      inputBytes: input.inputTokens,
-      fillCap: asked === undefined && path !== 'embeddings' && (limited.tokens || limited.money) ? cap : undefined,
+      ...(leftOut.length === 0 ? {} : { leftOut }),
+    });
+    return {
+      ...call,
+      inputBytes: inputTokens,
+      capOf: writes && (asked !== undefined || limited.tokens || limited.money) ? capOf : undefined,
       amounts: {
-        tokens: BigInt((bound['input_tokens'] ?? 0) + (bound['output_tokens'] ?? 0)),
+        tokens: BigInt(bound.input_tokens + (bound.output_tokens ?? 0)),
         money: price === null ? 0n : toMicros(parseDecimal(price.amount), 'ceil'),
       },
-    };
-  }
-
-  /** The most that so much can cost: a plan may price parts (cache writes, reasoning) above their whole. */
-  #highestPrice(tenantId: string, target: Target, bound: Quantities): Amount | null {
-    const { input_tokens: input = 0, output_tokens: output = 0 } = bound;
-    const dimensions = dimensionsOf(target);
-    const price = this.#ports.price(tenantId, 'model.call', dimensions, bound);
-    const parts = this.#ports.price(tenantId, 'model.call', dimensions, {
-      ...bound,
-      cache_write_input_tokens: input,
-      reasoning_tokens: output,
-    });
-    if (price === null || parts === null) return price;
-    return parseDecimal(parts.amount) > parseDecimal(price.amount) ? parts : price;
-  }
-
-  /** Usage of a call whose provider told none: from bytes, never above what was reserved. */
-  #estimate(target: Target, inputBytes: number, outputBytes: number, bound: Quantities): Quantities {
-    const tokens = (bytes: number, most: number | undefined) =>
-      Math.min(estimateTokens(bytes, target.bytesPerToken), most ?? 0);
-    return {
-      requests: 1,
-      input_tokens: tokens(inputBytes, bound['input_tokens']),
-      ...(bound['output_tokens'] === undefined ? {} : { output_tokens: tokens(outputBytes, bound['output_tokens']) }),
     };
   }
 
@@ -228,16 +188,14 @@ export function dimensionsOf(target: Target): Record<string, string> {
   return { model: `${target.provider}/${target.model}`, provider: target.provider };
 }
 
-/** Where hidden reasoning does not count towards the cap, the context is all that bounds it. */
-function mostOutput(target: Target, cap: number): number {
-  return target.outputCap.coversReasoning ? cap : Math.max(cap, target.contextTokens ?? cap + unboundedReasoning);
-}
-
-/** Tokens of one image or audio part at most, where the price book knows both. */
-function mostPerMedia(target: Target): number | undefined {
-  return target.maxImageTokens === null || target.maxAudioTokens === null
-    ? undefined
-    : Math.max(target.maxImageTokens, target.maxAudioTokens);
+/** Usage of a call whose provider told none: from bytes, never above what was reserved. */
+function estimateOf(target: Target, inputBytes: number, outputBytes: number, bound: Bound): Quantities {
+  const tokens = (bytes: number) => estimateTokens(bytes, target.bytesPerToken);
+  const { input_tokens, output_tokens } = atMost(
+    { input_tokens: tokens(inputBytes), output_tokens: tokens(outputBytes) },
+    bound,
+  );
+  return { requests: 1, input_tokens, ...(bound.output_tokens === undefined ? {} : { output_tokens }) };
 }
 
 function subjectsOf(context: Context): Subjects {
@@ -253,19 +211,20 @@ function membersOf(text: string): Members {
   }
 }
 
-/** The body as it goes to a target. */
+/** The body as it goes to a target: an output cap stands where the target reads it, and nowhere else. */
 function upstreamBody(
   text: string,
   members: Members,
   body: ModelRequest,
   target: Target,
-  fillCap: number | undefined,
+  cap: number | undefined,
 ): string {
-  return editMembers(text, members, {
-    model: JSON.stringify(target.model),
-    ...(fillCap === undefined ? {} : { [target.outputCap.field]: String(fillCap) }),
-    ...(body.stream === true && target.streamUsage
-      ? { stream_options: JSON.stringify({ ...body.stream_options, include_usage: true }) }
-      : {}),
-  });
+  const edits = new Map<string, string | null>([['model', JSON.stringify(target.model)]]);
+  if (cap !== undefined) {
+    for (const field of ['max_tokens', 'max_completion_tokens'])
+      edits.set(field, field === target.outputCap.field ? String(cap) : null);
+  }
+  if (body.stream === true && target.streamUsage)
+    edits.set('stream_options', JSON.stringify({ ...body.stream_options, include_usage: true }));
+  return editMembers(text, members, edits);
 }

@@ -8,18 +8,6 @@ export const gatewayProblems = {
     title: 'There is no such model.',
     openai: { type: 'invalid_request_error', code: 'model_not_found' },
   },
-  unpriced: {
-    type: 'model-unpriced',
-    status: 402,
-    title: 'The model has no price, and a money limit applies.',
-    openai: { type: 'insufficient_quota', code: 'model_unpriced' },
-  },
-  mediaUnbounded: {
-    type: 'media-unbounded',
-    status: 400,
-    title: 'A limit applies, and what an image, audio or file part may use at this model is not known.',
-    openai: { type: 'invalid_request_error', code: 'media_unbounded' },
-  },
   upstreamFailed: {
     type: 'upstream-failed',
     status: 502,

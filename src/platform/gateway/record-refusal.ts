@@ -1,20 +1,23 @@
 import type { Context } from '#kernel/http';
 import { formatId } from '#kernel/ids';
-import type { Problem } from '#kernel/problem';
+import { Problem } from '#kernel/problem';
 import type { CallDraft } from './call-draft.ts';
 import type { GatewayPorts } from './ports.ts';
 
 /**
- * Writes the row of a call that came to nothing: refused, failed before an answer began, or left by its client. Refusals of one
- * principal for one reason are coalesced within a second: the answer then carries the id of the first. A row that is there already
- * stays. Nothing was used, so the client is told even when the row cannot be written now.
+ * Writes the row of a call that came to nothing: refused, failed before an answer began, or left by its client; returns the problem to
+ * answer with, which says that it is recorded. Refusals of one principal for one reason are coalesced within a second: the answer then
+ * carries the id of the first. A row that is there already stays. Nothing was used, so the client is told even when the row cannot be
+ * written now.
  */
 export async function recordRefusal(
   ports: Pick<GatewayPorts, 'record' | 'refuse' | 'isDemo'>,
   context: Context,
   draft: CallDraft,
   problem: Problem,
-): Promise<void> {
+): Promise<Problem> {
+  if (problem.details.recorded === true) return problem;
+  const recorded = new Problem(problem.kind, { ...problem.details, recorded: true });
   const { status, type } = problem.kind;
   const refused = status < 500 && status !== 499;
   draft.step(refused ? 'refuse' : 'handle', 'refuse', { status, type, detail: problem.details.detail });
@@ -32,7 +35,7 @@ export async function recordRefusal(
   );
   if (refused) {
     context.request.arrival.requestId = formatId('call', ports.refuse(call));
-    return;
+    return recorded;
   }
   await ports.record({ call, usage: [], charges: [] }).catch((error: unknown) => {
     context.request.log.warn(
@@ -40,4 +43,5 @@ export async function recordRefusal(
       'a call that came to nothing was not recorded',
     );
   });
+  return recorded;
 }

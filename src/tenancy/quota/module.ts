@@ -1,10 +1,12 @@
+import type { Cause } from '#kernel/cause';
 import type { Clock } from '#kernel/clock';
-import type { Doors } from '#kernel/database';
+import type { Doors, Tx } from '#kernel/database';
 import type { Connector } from '#kernel/database-connector';
 import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
 import type { Snapshots } from '#kernel/snapshot';
 
+import { carryLimits } from './carry-limits.ts';
 import { events } from './events.ts';
 import { LeaseBook } from './lease-book.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -34,10 +36,17 @@ export type QuotaDeps = {
   };
 };
 
-/** What may be used: limits, leases, reservations. `keeper` is for the composition root and tests. */
-export function createQuotaModule(
-  deps: QuotaDeps,
-): Module & { quota: QuotaManager; book: LeaseBook; keeper: LeaseKeeper } {
+/** Quota's module with its services; `keeper` is for the composition root and tests. */
+export type QuotaModule = Module & {
+  readonly quota: QuotaManager;
+  readonly book: LeaseBook;
+  readonly keeper: LeaseKeeper;
+  /** Sets a key's limits for the one that takes its place as well. */
+  carryLimits(tx: Tx, tenantId: string, keys: { from: string; to: string }, cause: Cause): Promise<void>;
+};
+
+/** What may be used: limits, leases, reservations. */
+export function createQuotaModule(deps: QuotaDeps): QuotaModule {
   const { clock, snapshots, tenants } = deps;
   const limits = snapshots.define<TenantLimits>({
     name: 'limits',
@@ -68,6 +77,7 @@ export function createQuotaModule(
     quota,
     book,
     keeper,
+    carryLimits: (tx, tenantId, keys, cause) => carryLimits(tx, tenantId, keys, cause, clock.now()),
     tables,
     events,
     problems,

@@ -1,3 +1,4 @@
+import { type RateDecision, rateHeaders } from '#kernel/front-door';
 import { formatId } from '#kernel/ids';
 import { Problem, type ProblemKind } from '#kernel/problem';
 
@@ -22,6 +23,12 @@ export const problems = {
     type: 'concurrency-limited',
     status: 429,
     title: 'Too many calls at once.',
+    openai: { type: 'requests', code: 'rate_limit_exceeded' },
+  },
+  rate: {
+    type: 'rate-limited',
+    status: 429,
+    title: 'Too many requests.',
     openai: { type: 'requests', code: 'rate_limit_exceeded' },
   },
   leasesUnavailable: {
@@ -64,6 +71,17 @@ export function blocked(state: LimitState): Problem {
   });
 }
 
+/** 429: more requests per second than the limit; the next passes after `resetSeconds`, which count from `now`. */
+export function tooFast(limit: Limit, rate: RateDecision, now: Temporal.Instant): Problem {
+  const seconds = Math.max(1, Math.ceil(rate.resetSeconds));
+  const resetsAt = now.add({ milliseconds: Math.ceil(rate.resetSeconds * 1000) });
+  return new Problem(problems.rate, {
+    detail: `The ${scopeName(limit)} limit of ${limit.amount} requests per second is reached; try again in ${seconds} s.`,
+    headers: { 'retry-after': String(seconds), ...rateHeaders(rate) },
+    extra: membersOf({ limit, remaining: rate.remaining, resetsAt }),
+  });
+}
+
 /** 503: the limit is not leased here and the database cannot be asked. */
 export function unavailable(limit: Limit): Problem {
   return new Problem(problems.leasesUnavailable, {
@@ -73,7 +91,7 @@ export function unavailable(limit: Limit): Problem {
   });
 }
 
-function membersOf({ limit, remaining, resetsAt }: LimitState): Record<string, unknown> {
+function membersOf({ limit, remaining, resetsAt }: Omit<LimitState, 'need'>): Record<string, unknown> {
   return {
     limit: formatId('limit', limit.id),
     scope: limit.scope,

@@ -1,9 +1,8 @@
-import { becauseOf, type Cause } from '#kernel/cause';
+import type { Cause } from '#kernel/cause';
 import type { Clock } from '#kernel/clock';
 import type { Doors, Statement, Tx } from '#kernel/database';
 import type { RateDecision } from '#kernel/front-door';
 import { newId } from '#kernel/ids';
-import { append } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
 import { invalidInput, notFound, Problem } from '#kernel/problem';
 import type { Snapshot } from '#kernel/snapshot';
@@ -33,6 +32,7 @@ import {
   readStandings,
   writeLimit,
 } from './store.ts';
+import { shownLimit, tellLimit } from './tell-limit.ts';
 
 /** What sets a limit. `amount` is a decimal string: whole for all but money. */
 export type NewLimit = {
@@ -100,6 +100,13 @@ export class QuotaManager {
     return limits === undefined ? undefined : this.#rates.take(limits);
   }
 
+  /** Takes one request from an agent's own requests-per-second limits; the door took its caller's. Throws 429 `rate-limited`. */
+  takeAgentRequest(tenantId: string, agentId: string): void {
+    const limits = this.#limits.get(tenantId)?.of({ tenantId, agentId }) ?? [];
+    const problem = this.#rates.take(limits.filter(({ scope }) => scope === 'agent'))?.problem;
+    if (problem !== undefined) throw problem;
+  }
+
   /** Whether tokens or money of the subjects are limited. */
   limited(subjects: Subjects): { tokens: boolean; money: boolean } {
     const found = { tokens: false, money: false };
@@ -107,11 +114,6 @@ export class QuotaManager {
       if (resource === 'tokens' || resource === 'money') found[resource] = true;
     }
     return found;
-  }
-
-  /** Whether money of the subjects is limited: a model without a price is refused then. */
-  hasMoneyLimit(subjects: Subjects): boolean {
-    return this.limited(subjects).money;
   }
 
   /** Counts what calls used, in the transaction that commits their rows. */
@@ -149,7 +151,7 @@ export class QuotaManager {
     };
     await this.#change(tenantId, area, async (tx) => {
       if (!(await insertLimit(tx, limit))) throw new Problem(problems.exists);
-      await this.#tell(tx, 'created', limit, { after: shownLimit(limit) }, cause);
+      await tellLimit(tx, 'created', limit, { after: shownLimit(limit) }, cause, this.#clock.now());
     });
     return this.#standing(limit, area);
   }
@@ -172,7 +174,8 @@ export class QuotaManager {
         updatedAt: this.#clock.now().toString(),
       };
       await writeLimit(tx, after);
-      await this.#tell(tx, 'updated', after, { before: shownLimit(before), after: shownLimit(after) }, cause);
+      const data = { before: shownLimit(before), after: shownLimit(after) };
+      await tellLimit(tx, 'updated', after, data, cause, this.#clock.now());
       return after;
     });
     return this.#standing(limit, area);
@@ -183,7 +186,7 @@ export class QuotaManager {
     await this.#change(tenantId, area, async (tx) => {
       const before = await this.#find(tx, tenantId, id, area);
       await deleteLimit(tx, tenantId, id);
-      await this.#tell(tx, 'deleted', before, { before: shownLimit(before) }, cause);
+      await tellLimit(tx, 'deleted', before, { before: shownLimit(before) }, cause, this.#clock.now());
     });
   }
 
@@ -256,18 +259,6 @@ export class QuotaManager {
     if (area === 'platform' && this.#zoneOf(tenantId) === undefined) throw notFound('tenant');
     return area === 'platform' ? this.#db.forPlatform(work) : this.#db.forTenant(tenantId, work);
   }
-
-  async #tell(
-    tx: Tx,
-    verb: 'created' | 'updated' | 'deleted',
-    limit: LimitRow,
-    data: Record<string, unknown>,
-    cause: Cause,
-  ): Promise<void> {
-    const subject = { kind: 'limit', id: limit.id, name: `${limit.scope} ${limit.resource} per ${limit.window}` };
-    const type = `quota.limit.${verb}`;
-    await append(tx, { tenantId: limit.tenantId, type, subject, data, ...becauseOf(cause) }, this.#clock.now());
-  }
 }
 
 function allow(scope: LimitScope, area: Area): void {
@@ -291,9 +282,4 @@ function burstOf(resource: LimitResource, burst: number | null | undefined): num
   if (burst === undefined || burst === null) return null;
   if (resource !== 'requests') throw invalidInput('/burst', 'is for requests only');
   return burst;
-}
-
-function shownLimit(limit: LimitRow): Record<string, unknown> {
-  const { scope, scopeId, resource, window, burst, enabled } = limit;
-  return { scope, scopeId, resource, window, amount: shownAmount(resource, limit.amount), burst, enabled };
 }

@@ -75,6 +75,14 @@ describe('happy', () => {
     expect(refused.length).toBeGreaterThan(0);
     expect(refused[0]?.headers.get('retry-after')).toMatch(/^\d+$/);
     expect(refused[0]?.headers.get('ratelimit-policy')).toBe('"default";q=1;w=1');
+    expect(refused[0]?.body).toMatchObject({
+      limit: made.body['id'],
+      scope: 'tenant',
+      resource: 'requests',
+      window: 'second',
+      remaining: '0',
+      resetsAt: expect.stringMatching(/Z$/),
+    });
     const path = `${operators(other)}/${made.body['id']}`;
     expect((await t.call(t.operatorKey, 'PATCH', path, { amount: '100', burst: null })).body['amount']).toBe('100');
     expect((await t.call(t.operatorKey, 'DELETE', path)).status).toBe(204);

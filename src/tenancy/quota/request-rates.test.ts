@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
 
 import { TestClock } from '#kernel/clock';
+import { formatId } from '#kernel/ids';
 
 import type { Limit } from './limits.ts';
 import { RequestRates } from './request-rates.ts';
 
+const ids = (name: string) => `00000000-0000-7000-8000-${Buffer.from(name).toString('hex').padStart(12, '0')}`;
 const limit = (amount: number, more: Partial<Limit> = {}): Limit => ({
-  id: 'a',
+  id: ids('a'),
   tenantId: 't',
   scope: 'tenant',
   scopeId: null,
@@ -28,19 +30,34 @@ test('a bucket holds the burst and fills at the rate', () => {
   const rates = new RequestRates({ clock });
   const own = limit(10, { burst: 30 });
   expect(passed(rates, [own], 100)).toBe(30);
-  expect(rates.take([own])).toMatchObject({ allowed: false, limit: 10, remaining: 0, resetSeconds: 0.1, limitId: 'a' });
+  const refused = rates.take([own]);
+  expect(refused).toMatchObject({ allowed: false, limit: 10, remaining: 0, resetSeconds: 0.1 });
+  expect(refused?.problem?.details).toEqual({
+    detail: "The tenant's limit of 10 requests per second is reached; try again in 1 s.",
+    headers: { 'retry-after': '1', ratelimit: '"default";r=0;t=1', 'ratelimit-policy': '"default";q=10;w=1' },
+    extra: {
+      limit: formatId('limit', own.id),
+      scope: 'tenant',
+      resource: 'requests',
+      window: 'second',
+      remaining: '0',
+      resetsAt: '2026-11-22T10:00:00.1Z',
+    },
+  });
   clock.advance({ milliseconds: 500 });
   expect(passed(rates, [own], 100)).toBe(5);
-  expect(passed(rates, [limit(0, { id: 'none' })], 5)).toBe(0);
+  expect(passed(rates, [limit(0, { id: ids('none') })], 5)).toBe(0);
   expect(rates.take([limit(5, { resource: 'tokens' })])).toBeUndefined();
 });
 
 test('several limits are taken all or none, and the tightest answers', () => {
   const clock = new TestClock('2026-11-22T10:00:00Z', 'test');
   const rates = new RequestRates({ clock });
-  const [wide, tight] = [limit(100), limit(2, { id: 'b', scope: 'key', scopeId: 'k' })];
+  const [wide, tight] = [limit(100), limit(2, { id: ids('b'), scope: 'key', scopeId: 'k' })];
   expect(passed(rates, [wide, tight], 10)).toBe(2);
-  expect(rates.take([wide, tight])).toMatchObject({ allowed: false, limitId: 'b' });
+  expect(rates.take([wide, tight])).toMatchObject({
+    problem: { details: { extra: { limit: formatId('limit', tight.id) } } },
+  });
   expect(passed(rates, [wide], 200)).toBe(98);
 });
 
@@ -52,8 +69,8 @@ test('a node holds its part of the common bucket, and what nodes let through too
   expect(passed(rates, [own], 300)).toBe(50);
   clock.advance({ seconds: 1 });
   const reports = rates.report();
-  expect(reports).toEqual([{ tenantId: 't', limitId: 'a', rate: 100, burst: 100, demand: 300, consumed: 50 }]);
-  rates.apply(reports, [{ limitId: 'a', level: -40, demand: 100 }]);
+  expect(reports).toEqual([{ tenantId: 't', limitId: own.id, rate: 100, burst: 100, demand: 300, consumed: 50 }]);
+  rates.apply(reports, [{ limitId: own.id, level: -40, demand: 100 }]);
   // Three quarters of the demand: 30 missing, 75 a second.
   clock.advance({ milliseconds: 400 });
   expect(passed(rates, [own], 10)).toBe(0);

@@ -3,6 +3,7 @@ import type { RateDecision } from '#kernel/front-door';
 
 import type { RateReport, RateStanding } from './lease-store.ts';
 import type { Limit } from './limits.ts';
+import { tooFast } from './problems.ts';
 
 type Bucket = {
   limit: Limit;
@@ -56,13 +57,13 @@ export class RequestRates {
       }
     }
     const { limit, tokens } = tightest;
-    return {
+    const decision = {
       allowed,
       limit: limit.amount,
       remaining: Math.max(0, Math.floor(tokens)),
       resetSeconds: allowed ? (capacityOf(tightest) - tokens) / rateOf(tightest) : waitOf(tightest),
-      limitId: limit.id,
     };
+    return allowed ? decision : { ...decision, problem: tooFast(limit, decision, this.#clock.now()) };
   }
 
   /** What happened since the last report, which this ends. */
