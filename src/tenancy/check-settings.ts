@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+
 import { isTimeZone } from '#kernel/calendar';
 import { isCurrency } from '#kernel/money';
 import { Problem, problems } from '#kernel/problem';
@@ -33,7 +35,7 @@ const reserved = new Set(['platform', 'lintel', 'agent', 'admin', 'api', 'www', 
 
 /**
  * A slug from a name: lower-case ASCII letters, digits and hyphens. A name without any (CJK) gives `tenant-…`; from the
- * second attempt on a number is added.
+ * second attempt on a number is added, from the tenth on any one, since there is no end to tenants of one name.
  */
 export function slugOf(name: string, attempt: number): string {
   const plain = name
@@ -44,7 +46,8 @@ export function slugOf(name: string, attempt: number): string {
     .slice(0, 50)
     .replace(/^-+|-+$/g, '');
   const base = plain.length < 2 || reserved.has(plain) ? `tenant${plain === '' ? '' : `-${plain}`}` : plain;
-  return attempt === 1 ? base : `${base}-${attempt}`;
+  if (attempt === 1) return base;
+  return `${base}-${attempt < 10 ? attempt : randomInt(10, 1_000_000)}`;
 }
 
 /** Slugs that no tenant may take. */

@@ -3,6 +3,7 @@ import type { Doors } from '#kernel/database';
 import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
 import { Problem } from '#kernel/problem';
+import { repeat } from '#kernel/repeat';
 import type { Snapshot, Snapshots } from '#kernel/snapshot';
 import type { Table } from '#kernel/tables';
 
@@ -11,7 +12,7 @@ import { problems } from './problems.ts';
 import { routes, tenantIdOf } from './routes.ts';
 import { readViews, type TenantRow } from './store.ts';
 import { tables } from './tables.ts';
-import { type Provision, platformTenantId, TenantManager } from './tenant-manager.ts';
+import { type Provision, platformTenantId, type Settle, TenantManager } from './tenant-manager.ts';
 
 export type { TenantManager, TenantRow };
 export { platformTenantId, tenantIdOf };
@@ -33,7 +34,7 @@ export type TenancyModule = Module & {
 
 /**
  * Tenancy: who the tenants are and whether they may call. `tables`: those of all modules, asked for when a tenant is erased;
- * `provision`: what the modules above give a new tenant.
+ * `provision`: what the modules above give a new tenant; `settle`: what they do before its rows are erased.
  */
 export function createTenancyModule(deps: {
   db: Doors;
@@ -42,6 +43,7 @@ export function createTenancyModule(deps: {
   log: Logger;
   tables: () => readonly Table[];
   provision?: Provision;
+  settle?: Settle;
 }): TenancyModule {
   const manager = new TenantManager(deps);
   const tenants = deps.snapshots.define<TenantView>({
@@ -75,13 +77,13 @@ export function createTenancyModule(deps: {
     migrations: new URL('./migrations/', import.meta.url),
     start: async (role) => {
       if (role !== 'background') return async () => undefined;
-      let running: Promise<unknown> = Promise.resolve();
-      const timer = setInterval(() => {
-        running = manager.eraseDueTenants().catch((error: unknown) => deps.log.warn({ err: error }, 'no erasure'));
-      }, 60_000);
+      const failed = (error: unknown) => deps.log.warn({ err: error }, 'no erasure');
+      const stops = [
+        repeat(60_000, () => manager.eraseDueTenants(), failed),
+        repeat(3_600_000, () => manager.sweepErased(), failed),
+      ];
       return async () => {
-        clearInterval(timer);
-        await running;
+        await Promise.all(stops.map((stop) => stop()));
       };
     },
   };

@@ -109,7 +109,7 @@ export function routes(tenants: TenantManager): readonly Route[] {
       method: 'DELETE',
       path: '/v1/platform/tenants/:id',
       operationId: 'tenancy.deleteTenant',
-      summary: 'Close a tenant and erase it after a time of grace.',
+      summary: 'Close a tenant and erase it after a time of grace; what it used by then is invoiced first.',
       area: 'platform',
       permission: 'platform-tenants:delete',
       schema: {

@@ -80,6 +80,6 @@ export const tenantFilterSchema = {
 };
 
 /** A tenant in its outside form. */
-export function shownTenant(row: TenantRow): Static<typeof tenantSchema> {
+export function shownTenant({ erasing: _, ...row }: TenantRow): Static<typeof tenantSchema> {
   return { ...row, id: formatId('tenant', row.id) };
 }

@@ -16,13 +16,18 @@ export type TenantRow = {
   staleGraceSeconds: number | null;
   createdAt: string;
   deleteAfter: string | null;
+  /** Whether its rows are being erased: from then on nothing takes the deletion back. */
+  erasing: boolean;
 };
 
 const columns =
-  'id, slug, name, status, locale, time_zone, currency, demo, stale_grace_seconds, created_at, delete_after';
+  'id, slug, name, status, locale, time_zone, currency, demo, stale_grace_seconds, created_at, delete_after, erasing';
 
 /** Inserts a tenant; a taken slug is a unique violation. */
-export async function insertTenant(tx: Tx, row: Omit<TenantRow, 'status' | 'deleteAfter'>): Promise<TenantRow> {
+export async function insertTenant(
+  tx: Tx,
+  row: Omit<TenantRow, 'status' | 'deleteAfter' | 'erasing'>,
+): Promise<TenantRow> {
   return tx.one<TenantRow>(
     `INSERT INTO tenants (id, slug, name, locale, time_zone, currency, demo, stale_grace_seconds, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING ${columns}`,
@@ -77,42 +82,54 @@ export async function readViews(tx: Tx, ids: readonly string[] | undefined): Pro
   return tx.query<TenantRow>(`SELECT ${columns} FROM tenants WHERE $1::uuid[] IS NULL OR id = ANY ($1)`, [ids ?? null]);
 }
 
-/** Columns that operators change. */
+/** Columns that operators change; `graceDays` sets the end of the time of grace by the database's clock. */
 export type TenantChange = Partial<
-  Pick<TenantRow, 'name' | 'locale' | 'timeZone' | 'currency' | 'staleGraceSeconds' | 'slug' | 'status' | 'deleteAfter'>
+  Omit<TenantRow, 'id' | 'demo' | 'createdAt'> & {
+    graceDays: number;
+  }
 >;
 
 const changeable = {
-  name: 'name',
-  locale: 'locale',
-  timeZone: 'time_zone',
-  currency: 'currency',
-  staleGraceSeconds: 'stale_grace_seconds',
-  slug: 'slug',
-  status: 'status',
-  deleteAfter: 'delete_after',
+  name: 'name = ?',
+  locale: 'locale = ?',
+  timeZone: 'time_zone = ?',
+  currency: 'currency = ?',
+  staleGraceSeconds: 'stale_grace_seconds = ?',
+  slug: 'slug = ?',
+  status: 'status = ?',
+  deleteAfter: 'delete_after = ?',
+  graceDays: "erase_after = clock_timestamp() + ? * interval '24 hours'",
+  erasing: 'erasing = ?',
 } as const satisfies Record<keyof TenantChange, string>;
 
 /** Writes the given columns alone: the app role may write no others than name, locale and zone. */
 export async function writeTenant(tx: Tx, id: string, change: TenantChange): Promise<TenantRow> {
   const given = (Object.keys(changeable) as (keyof TenantChange)[]).filter((name) => change[name] !== undefined);
-  const sets = given.map((name, index) => `${changeable[name]} = $${index + 2}`).join(', ');
+  const sets = given.map((name, index) => changeable[name].replace('?', `$${index + 2}`)).join(', ');
   return tx.one<TenantRow>(`UPDATE tenants SET ${sets} WHERE id = $1 RETURNING ${columns}`, [
     id,
     ...given.map((name) => change[name]),
   ]);
 }
 
-/** Tenants whose time of grace is over. */
+/**
+ * By this machine's clock (`$1`) and by the database's, each by its own deadline: one that was or is wrong erases nobody early. A release
+ * before the second deadline sets the first alone.
+ */
+const due = `status = 'deleting' AND (erasing OR delete_after <= $1 AND coalesce(erase_after, delete_after) <= clock_timestamp())`;
+
+/** Tenants whose time of grace is over, or whose erasure was cut off. */
 export async function readDueDeletions(tx: Tx, now: string): Promise<string[]> {
-  const rows = await tx.query<{ id: string }>(
-    `SELECT id FROM tenants WHERE status = 'deleting' AND delete_after <= $1 ORDER BY delete_after`,
-    [now],
-  );
+  const rows = await tx.query<{ id: string }>(`SELECT id FROM tenants WHERE ${due} ORDER BY delete_after`, [now]);
   return rows.map((row) => row.id);
 }
 
-/** Tenants that were erased and whose time of grace ended after a moment. */
+/** Notes that the erasure of a due tenant begins; false when its deletion was taken back, or its rows are gone already. */
+export async function beginErasure(tx: Tx, id: string, now: string): Promise<boolean> {
+  return (await tx.execute(`UPDATE tenants SET erasing = true WHERE ${due} AND id = $2`, [now, id])) === 1;
+}
+
+/** Tenants that were erased after a moment. */
 export async function readDeleted(tx: Tx, since: string): Promise<string[]> {
   const rows = await tx.query<{ id: string }>(
     `SELECT id FROM tenants WHERE status = 'deleted' AND delete_after > $1 ORDER BY delete_after`,

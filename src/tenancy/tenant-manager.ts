@@ -12,6 +12,7 @@ import { checkSettings, isReservedSlug, slugOf } from './check-settings.ts';
 import { eraseTenant } from './erase-tenant.ts';
 import { problems } from './problems.ts';
 import {
+  beginErasure,
   insertTenant,
   readDeleted,
   readDueDeletions,
@@ -46,6 +47,9 @@ export type TenantSettings = Partial<
 /** Gives a new tenant what it must never be without, in the transaction that makes it: modules above tenancy plug it in. */
 export type Provision = (tx: Tx, tenant: TenantRow, cause: Cause) => Promise<void>;
 
+/** Does what needs a tenant's rows before they are erased; should it fail, they stay until it succeeds. */
+export type Settle = (tenantId: string) => Promise<void>;
+
 /** The life of tenants: create, change, suspend, reactivate, delete with a time of grace. */
 export class TenantManager {
   readonly #db: Doors;
@@ -53,6 +57,7 @@ export class TenantManager {
   readonly #log: Pick<Logger, 'error'>;
   readonly #tables: () => readonly Table[];
   readonly #provision: Provision | undefined;
+  readonly #settle: Settle | undefined;
 
   constructor(deps: {
     db: Doors;
@@ -60,12 +65,14 @@ export class TenantManager {
     log: Pick<Logger, 'error'>;
     tables: () => readonly Table[];
     provision?: Provision;
+    settle?: Settle;
   }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#tables = deps.tables;
     this.#provision = deps.provision;
+    this.#settle = deps.settle;
   }
 
   /** Creates a tenant. 409 `slug-taken` when a given slug is another's; one made from the name is made free by a number. */
@@ -127,14 +134,8 @@ export class TenantManager {
 
   /** Refuses every call of the tenant from now on. 409 unless it is active. */
   suspendTenant(id: string, reason: string | undefined, cause: Cause): Promise<TenantRow> {
-    return this.#move(
-      id,
-      ['active'],
-      { status: 'suspended' },
-      'suspended',
-      cause,
-      reason === undefined ? {} : { reason },
-    );
+    const data = reason === undefined ? {} : { reason };
+    return this.#move(id, ['active'], { status: 'suspended' }, 'suspended', cause, data);
   }
 
   /** Lets a suspended tenant call again, or takes a deletion back in its time of grace: after it the rows are being erased. */
@@ -157,7 +158,7 @@ export class TenantManager {
     const tenant = await this.#move(
       id,
       ['active', 'suspended', 'deleting'],
-      { status: 'deleting', deleteAfter },
+      { status: 'deleting', deleteAfter, graceDays: options.graceDays, erasing: options.graceDays === 0 },
       'deletion_scheduled',
       cause,
       { deleteAfter, graceDays: options.graceDays },
@@ -168,35 +169,51 @@ export class TenantManager {
     return options.graceDays === 0 ? this.#erase(id, cause) : tenant;
   }
 
-  /**
-   * Erases the tenants whose time of grace is over; returns how many. Run each minute in the background. For a day what was still under way
-   * when a tenant was erased (a call, a spool, a reader of the log) is erased after it.
-   */
+  /** Erases the tenants whose time of grace is over, by this machine's clock and by the database's; returns how many. Run each minute. */
   async eraseDueTenants(): Promise<number> {
-    const now = this.#clock.now();
-    const due = await this.#db.forPlatform((tx) => readDueDeletions(tx, now.toString()));
-    const late = await this.#db.forPlatform((tx) => readDeleted(tx, now.subtract({ hours: 24 }).toString()));
-    let erased = 0;
-    for (const id of [...due, ...late]) {
+    const now = this.#clock.now().toString();
+    return this.#each(await this.#db.forPlatform((tx) => readDueDeletions(tx, now)), async (id) => {
+      if (await this.#db.forPlatform((tx) => beginErasure(tx, id, now))) await this.#erase(id, systemCause('tenancy'));
+    });
+  }
+
+  /** Erases what came after the erasure of a tenant, for a day: of a call that was under way, a spool, a reader of the log. Run each hour. */
+  async sweepErased(): Promise<number> {
+    const since = this.#clock.now().subtract({ hours: 24 }).toString();
+    return this.#each(await this.#db.forPlatform((tx) => readDeleted(tx, since)), async (id) => {
+      await eraseTenant(this.#db, this.#tables(), id);
+    });
+  }
+
+  /** Does something for each tenant; one that fails keeps no other waiting. Returns how many did not. */
+  async #each(ids: readonly string[], work: (id: string) => Promise<void>): Promise<number> {
+    let done = 0;
+    for (const id of ids) {
       try {
-        if (late.includes(id)) await eraseTenant(this.#db, this.#tables(), id);
-        else {
-          await this.#erase(id, systemCause('tenancy'));
-          erased++;
-        }
+        await work(id);
+        done++;
       } catch (error) {
         this.#log.error({ err: error, tenantId: id }, 'a tenant could not be erased; it is tried again');
       }
     }
-    return erased;
+    return done;
   }
 
   async #erase(id: string, cause: Cause): Promise<TenantRow> {
+    await this.#settle?.(id);
     const erased = await eraseTenant(this.#db, this.#tables(), id);
     return this.#change(id, 'platform', async (tx, before) => {
+      // Another process was at it too, and told of it.
+      if (before.status === 'deleted') return before;
       requireState(before, ['deleting']);
-      // The slug becomes free again; what remains names nobody.
-      const after = await writeTenant(tx, id, { status: 'deleted', slug: `deleted-${id}`, name: 'Deleted tenant' });
+      const after = await writeTenant(tx, id, {
+        status: 'deleted',
+        // The slug becomes free again; what remains names nobody.
+        slug: `deleted-${id}`,
+        name: 'Deleted tenant',
+        // From now on: the day in which what comes late is erased.
+        deleteAfter: this.#clock.now().toString(),
+      });
       await this.#tell(tx, 'deleted', after, cause, { erased });
       return after;
     });
@@ -233,8 +250,9 @@ export class TenantManager {
     return as === 'tenant' ? this.#db.forTenant(id, inside) : this.#db.forPlatform(inside);
   }
 
-  #requireGrace({ status, deleteAfter }: TenantRow): void {
-    if (status === 'deleting' && deleteAfter !== null && Date.parse(deleteAfter) <= this.#clock.now().epochMilliseconds)
+  #requireGrace({ status, deleteAfter, erasing }: TenantRow): void {
+    const over = deleteAfter !== null && Date.parse(deleteAfter) <= this.#clock.now().epochMilliseconds;
+    if (status === 'deleting' && (erasing || over))
       throw new Problem(problems.wrongState, {
         detail: 'The time of grace is over: the tenant is being erased.',
         extra: { state: status },

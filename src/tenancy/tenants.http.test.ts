@@ -5,11 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemCause } from '#kernel/cause';
 import { TestClock } from '#kernel/clock';
 import { formatId, parseId } from '#kernel/ids';
+import type { Logger } from '#kernel/logger';
 import type { Table } from '#kernel/tables';
 import { type TestDatabase, testDatabase } from '#test/database';
 import { call, type IdentityNode, identityNode } from '#test/identity';
 
-import { platformTenantId } from './tenant-manager.ts';
+import { platformTenantId, TenantManager } from './tenant-manager.ts';
 
 let t: TestDatabase;
 let node: IdentityNode;
@@ -39,6 +40,16 @@ async function ownerKey(id: string) {
   return (await node.auth.keys.createKey(parseId('tenant', id) ?? '', { name: 'owner', role: 'owner' }, cause)).secret;
 }
 const own = (key: string) => call(node.app, 'GET', '/v1/tenant', { key });
+/** Lets hours pass on the database's clock, as far as deletions go by it. */
+const passDatabase = (hours: number) =>
+  t.db.forPlatform((tx) =>
+    tx.execute(`UPDATE tenants SET erase_after = erase_after - $1 * interval '1 hour'`, [hours]),
+  );
+/** Lets hours pass on both clocks. */
+async function pass(hours: number): Promise<void> {
+  clock.advance({ hours });
+  await passDatabase(hours);
+}
 const post = (id: string, verb: string) => call(node.app, 'POST', `${path}/${id}/${verb}`, { key: operator }, {});
 
 describe('happy', () => {
@@ -80,6 +91,7 @@ describe('happy', () => {
     const slugs = [];
     for (let i = 0; i < 3; i++) slugs.push((await create({ name: 'Same Name' })).json().slug);
     expect(slugs).toEqual(['same-name', 'same-name-2', 'same-name-3']);
+    for (let i = 0; i < 25; i++) expect((await create({ name: 'Same Name' })).statusCode).toBe(201);
   });
 
   test('a list is paged; the platform tenant is not in it', async () => {
@@ -120,9 +132,9 @@ describe('happy', () => {
     expect((await post(id, 'reactivate')).json()).toMatchObject({ status: 'active', deleteAfter: null });
     expect((await own(key)).statusCode).toBe(200);
     await remove();
-    clock.advance({ hours: 24 * 7 - 1 });
+    await pass(24 * 7 - 1);
     expect(await node.tenancy.manager.eraseDueTenants()).toBe(0);
-    clock.advance({ hours: 1 });
+    await pass(1);
     expect(await node.tenancy.manager.eraseDueTenants()).toBe(1);
     expect((await own(key)).json().type).toContain('invalid-key');
     const gone = (await call(node.app, 'GET', `${path}/${id}`, { key: operator })).json();
@@ -134,12 +146,55 @@ describe('happy', () => {
   test('once the time of grace is over nothing takes a deletion back or puts it off: its rows are being erased', async () => {
     const { id } = await tenant();
     await call(node.app, 'DELETE', `${path}/${id}?graceDays=1`, { key: operator });
-    clock.advance({ hours: 24 });
+    await pass(24);
     const late = await post(id, 'reactivate');
     expect([late.statusCode, late.json().detail]).toEqual([409, expect.stringContaining('erased')]);
     const put = await call(node.app, 'DELETE', `${path}/${id}?graceDays=5`, { key: operator });
     expect(put.statusCode).toBe(409);
     expect(await node.tenancy.manager.eraseDueTenants()).toBe(1);
+  });
+
+  test('a clock that is wrong, when the deletion is asked for or later, erases nobody early', async () => {
+    const remove = async () => {
+      const { id } = await tenant();
+      await call(node.app, 'DELETE', `${path}/${id}?graceDays=7`, { key: operator });
+      return id;
+    };
+    const right = clock.now().toString();
+    const asked = await remove();
+    clock.jump('2126-01-01T00:00:00Z');
+    expect(await node.tenancy.manager.eraseDueTenants()).toBe(0);
+    clock.jump('1970-01-01T00:00:00Z');
+    const behind = await remove();
+    clock.jump(right);
+    expect(await node.tenancy.manager.eraseDueTenants()).toBe(0);
+    await passDatabase(24 * 7);
+    // The database's clock alone does not do it either.
+    expect(await node.tenancy.manager.eraseDueTenants()).toBe(1);
+    expect((await post(asked, 'reactivate')).json()).toMatchObject({ status: 'active' });
+    expect((await call(node.app, 'GET', `${path}/${behind}`, { key: operator })).json().status).toBe('deleted');
+  });
+
+  test('an erasure that has begun is never taken back, whatever a clock says; it goes on, and two at once are one', async () => {
+    const { id } = await tenant();
+    const tenantId = parseId('tenant', id) ?? '';
+    await call(node.app, 'DELETE', `${path}/${id}?graceDays=7`, { key: operator });
+    await t.db.forPlatform((tx) => tx.execute('UPDATE tenants SET erasing = true WHERE id = $1', [tenantId]));
+    expect((await post(id, 'reactivate')).statusCode).toBe(409);
+    expect((await call(node.app, 'DELETE', `${path}/${id}?graceDays=9`, { key: operator })).statusCode).toBe(409);
+    const failed: unknown[] = [];
+    const log = { error: (...words: unknown[]) => void failed.push(words) } as unknown as Logger;
+    const { manager: other } = node.tenancy;
+    // In the middle of one process's turn another does all of it.
+    const settle = async () => void (await other.eraseDueTenants());
+    const one = new TenantManager({ db: t.db, clock, log, tables: () => node.tables, settle });
+    await one.eraseDueTenants();
+    expect(failed).toEqual([]);
+    expect((await call(node.app, 'GET', `${path}/${id}`, { key: operator })).json().status).toBe('deleted');
+    const told = await t.db.forService('relay', (tx) =>
+      tx.query(`SELECT 1 FROM outbox WHERE tenant_id = $1 AND event ->> 'type' = 'tenancy.tenant.deleted'`, [tenantId]),
+    );
+    expect(told.length).toBe(1);
   });
 
   test('a tenant that cannot be erased keeps no other waiting', async () => {
@@ -156,7 +211,7 @@ describe('happy', () => {
       cause,
     );
     await client.query('INSERT INTO holds VALUES ($1, $2)', [user.tenantId, user.id]);
-    clock.advance({ hours: 24 });
+    await pass(24);
     expect(await node.tenancy.manager.eraseDueTenants()).toBe(1);
     const status = async (id: string) =>
       (await call(node.app, 'GET', `${path}/${id}`, { key: operator })).json().status;
@@ -219,6 +274,29 @@ describe('happy', () => {
     expect(await count(leaver.id)).toEqual({});
     expect(await count(neighbour.id)).toEqual(before);
     await other.close();
+  });
+
+  test('what comes after the erasure is erased for a day, counted from it', async () => {
+    const { id } = await tenant();
+    const tenantId = parseId('tenant', id) ?? '';
+    await call(node.app, 'DELETE', `${path}/${id}?graceDays=1`, { key: operator });
+    await pass(24 * 5);
+    expect(await node.tenancy.manager.eraseDueTenants()).toBe(1);
+    const late = () =>
+      t.db.forTenant(tenantId, (tx) =>
+        tx.execute(`INSERT INTO grants VALUES ($1, 'user', $1, 'owner', clock_timestamp()) ON CONFLICT DO NOTHING`, [
+          tenantId,
+        ]),
+      );
+    const left = () => t.db.forTenant(tenantId, (tx) => tx.query('SELECT 1 FROM grants'));
+    await pass(23);
+    await late();
+    await node.tenancy.manager.sweepErased();
+    expect(await left()).toEqual([]);
+    await pass(2);
+    await late();
+    await node.tenancy.manager.sweepErased();
+    expect(await left()).toHaveLength(1);
   });
 
   test('a tenant changes its own name, language and zone', async () => {

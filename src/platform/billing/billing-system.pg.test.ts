@@ -28,7 +28,8 @@ let serial = 0;
 
 beforeAll(async () => {
   t = await testDatabase();
-  clock = new TestClock('2026-11-10T12:00:00Z', process.env['NODE_ENV']);
+  // In the past of the database's clock, without whose word no month is over.
+  clock = new TestClock('2025-11-10T12:00:00Z', process.env['NODE_ENV']);
   metering = createMeteringModule({
     db: t.db,
     clock,
@@ -36,6 +37,7 @@ beforeAll(async () => {
     nodeId: newId(),
     charges: { charge: () => ({ name: '', text: 'SELECT', values: [] }), leasesGone: async () => new Set() },
     tenants,
+    linesOf: async () => null,
     config: { staleGraceSeconds: 60, commitWindowMs: 1, usageDays: 400, spoolFolder: undefined, spoolMaxBytes: 0 },
   });
   stop = (await metering.start?.('front')) as () => Promise<void>;
@@ -46,7 +48,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  clock = new TestClock('2026-11-10T12:00:00Z', process.env['NODE_ENV']);
+  clock = new TestClock('2025-11-10T12:00:00Z', process.env['NODE_ENV']);
   module = await start();
   events.length = 0;
   errors.length = 0;
@@ -60,7 +62,8 @@ afterAll(async () => {
 /** A process with its own memory. */
 async function start(): Promise<BillingModule> {
   snapshots = new Snapshots(t.db);
-  const made = createBillingModule({ db: t.db, snapshots, clock, log, tenants, usage: metering.metering });
+  const usage = metering.metering;
+  const made = createBillingModule({ db: t.db, snapshots, clock, log, tenants, usage, agentName: () => undefined });
   await snapshots.loadAll();
   return made;
 }
@@ -244,13 +247,13 @@ describe('plans and subscriptions', () => {
     tenants.set(id, euro);
     await hear('updated', euro, { before: facts, after: euro });
     expect((await module.billing.generateBill(id)).currency).toBe('EUR');
-    await use(id, '2026-11-10T11:00:00Z');
+    await use(id, '2025-11-10T11:00:00Z');
     const plan = await planFor(id, runPrice('1'));
     expect((await module.billing.generateBill(id)).currency).toBe('EUR');
     expect(module.priceOf(id, 'agent.run', {}, { runs: 1 })?.currency).toBe('EUR');
     const last = (await module.plans.subscriptionsOf(id, 'tenant')).at(-1);
-    expect([last?.plan.id, last?.subscription.fromAt]).toEqual([plan.id, '2026-12-01T00:00:00Z']);
-    clock.jump('2026-12-01T00:00:00Z');
+    expect([last?.plan.id, last?.subscription.fromAt]).toEqual([plan.id, '2025-12-01T00:00:00Z']);
+    clock.jump('2025-12-01T00:00:00Z');
     expect(module.priceOf(id, 'agent.run', {}, { runs: 1 })).toEqual({ price: '1', currency: 'USD' });
   });
 });
@@ -262,16 +265,16 @@ describe('the running invoice', () => {
       { meter: 'model.call.input_tokens', groupBy: ['model'], price: million('2') },
       { meter: 'model.call.output_tokens', price: { ...million('8'), included: '100000' } },
     ]);
-    await use(id, '2026-10-31T15:59:59.999Z', call('a/x', 7_000_000, 0));
-    await use(id, '2026-10-31T16:00:00Z', call('a/x', 1_000_000, 100_000));
-    await use(id, '2026-11-10T11:00:00Z', call('a/x', 500_000, 50_000));
-    await use(id, '2026-11-10T11:00:00Z', call('b/y', 250_000, 0));
-    await use(id, '2026-11-10T11:00:00Z', call('a/x', 9_000_000, 0, { mode: 'test' }));
-    await use(id, '2026-11-30T16:00:00Z', call('a/x', 3_000_000, 0));
+    await use(id, '2025-10-31T15:59:59.999Z', call('a/x', 7_000_000, 0));
+    await use(id, '2025-10-31T16:00:00Z', call('a/x', 1_000_000, 100_000));
+    await use(id, '2025-11-10T11:00:00Z', call('a/x', 500_000, 50_000));
+    await use(id, '2025-11-10T11:00:00Z', call('b/y', 250_000, 0));
+    await use(id, '2025-11-10T11:00:00Z', call('a/x', 9_000_000, 0, { mode: 'test' }));
+    await use(id, '2025-11-30T16:00:00Z', call('a/x', 3_000_000, 0));
     const invoice = await module.billing.explainBill(id);
     expect([invoice.period.start, invoice.period.end].map(String)).toEqual([
-      '2026-10-31T16:00:00Z',
-      '2026-11-30T16:00:00Z',
+      '2025-10-31T16:00:00Z',
+      '2025-11-30T16:00:00Z',
     ]);
     expect(invoice.lines.map((line) => [line.dimensions, line.quantity, line.included, line.amount])).toEqual([
       [{ model: 'a/x' }, '1500000', '0', '3.00'],
@@ -292,12 +295,12 @@ describe('the running invoice', () => {
 
   it('rates each unit by the plan of its time', async () => {
     const id = await tenant();
-    clock.jump('2026-11-01T00:00:00Z');
+    clock.jump('2025-11-01T00:00:00Z');
     const plan = await planFor(id, runPrice('1'));
-    await use(id, '2026-11-05T00:00:00Z');
-    clock.jump('2026-11-10T12:00:00Z');
+    await use(id, '2025-11-05T00:00:00Z');
+    clock.jump('2025-11-10T12:00:00Z');
     await module.plans.changePlan(plan.id, { prices: runPrice('10'), recurringFee: '3.5' }, cause);
-    await use(id, '2026-11-11T00:00:00Z');
+    await use(id, '2025-11-11T00:00:00Z');
     const { lines, total } = await module.billing.generateBill(id);
     expect(lines.map(({ kind, plan: { version }, amount }) => [kind, version, amount])).toEqual([
       ['recurring', 2, '3.50'],
@@ -309,7 +312,7 @@ describe('the running invoice', () => {
 
   it('names usage without a price, and says 409 to a tenant without a plan', async () => {
     const id = await tenant();
-    await use(id, '2026-11-10T11:00:00Z', call('openai/x', 5, 5));
+    await use(id, '2025-11-10T11:00:00Z', call('openai/x', 5, 5));
     const { unpriced, total } = await module.billing.generateBill(id);
     expect([unpriced.map(({ dimensions }) => dimensions), total]).toEqual([[{ model: 'openai/x' }], '0.00']);
     const bare = newId();
@@ -321,16 +324,38 @@ describe('the running invoice', () => {
 describe('final invoices', () => {
   const list = async (id: string) => (await module.billing.listInvoices(id, undefined, 50)).data.toReversed();
 
+  it('are named with their lines for usage of their time, the upcoming one for usage that came late, none off the plan', async () => {
+    const id = await tenant();
+    const plan = await planFor(id, runPrice('1'));
+    const at = '2025-11-10T13:00:00Z';
+    const runs = { type: 'agent.run', dimensions: {}, quantities: { runs: '1' } };
+    const named = (late: boolean, usage = runs) => module.linesOf({ tenantId: id, at, late, usage: [usage] });
+    const line = { priceId: plan.prices[0]?.id, meter: 'agent.run.runs' };
+    const upcoming = { id: null, status: 'upcoming', plan: plan.name, lines: [line] };
+    const november = { periodStart: '2025-11-01T00:00:00Z', periodEnd: '2025-12-01T00:00:00Z' };
+    const december = { periodStart: '2025-12-01T00:00:00Z', periodEnd: '2026-01-01T00:00:00Z' };
+    expect(await named(false)).toEqual({ ...upcoming, ...november });
+    await use(id, at);
+    clock.jump('2025-12-01T00:15:00Z');
+    await module.billing.finaliseDue();
+    const [invoice] = await list(id);
+    expect(await named(false)).toEqual({ ...upcoming, ...november, id: invoice?.id, status: 'final' });
+    expect(await named(true)).toEqual({ ...upcoming, ...december });
+    expect(await named(false, { ...runs, quantities: { runs: '0' } })).toMatchObject({ lines: [] });
+    expect(await named(false, { ...runs, type: 'agent.external' })).toMatchObject({ lines: [] });
+    expect(await module.linesOf({ tenantId: newId(), at, late: false, usage: [runs] })).toBeNull();
+  });
+
   it('closes a month once, in the tenant’s zone, whoever is running and however often', async () => {
     const [west, east] = [await tenant({ timeZone: 'America/Los_Angeles' }), await tenant({ timeZone: 'Asia/Tokyo' })];
     for (const id of [west, east]) {
       await planFor(id, runPrice('1'));
-      await use(id, '2026-11-10T13:00:00Z');
+      await use(id, '2025-11-10T13:00:00Z');
     }
-    clock.jump('2026-11-30T15:14:59Z');
+    clock.jump('2025-11-30T15:14:59Z');
     await module.billing.finaliseDue();
     expect([(await list(west)).length, (await list(east)).length]).toEqual([0, 0]);
-    clock.jump('2026-11-30T15:15:00Z');
+    clock.jump('2025-11-30T15:15:00Z');
     events.length = 0;
     const others = await Promise.all([start(), start(), start()]);
     const finalised = await Promise.all([module, ...others].map(({ billing }) => billing.finaliseDue()));
@@ -338,8 +363,8 @@ describe('final invoices', () => {
     expect(await list(east)).toMatchObject([
       {
         number: 1,
-        periodStart: '2026-10-31T15:00:00Z',
-        periodEnd: '2026-11-30T15:00:00Z',
+        periodStart: '2025-10-31T15:00:00Z',
+        periodEnd: '2025-11-30T15:00:00Z',
         total: '1',
         currency: 'USD',
       },
@@ -350,10 +375,10 @@ describe('final invoices', () => {
     // Those that came second found it done; none failed.
     expect(errors).toEqual([]);
     expect(finalised.reduce((a, b) => a + b)).toBeGreaterThanOrEqual(1);
-    clock.jump('2026-12-01T08:15:00Z');
+    clock.jump('2025-12-01T08:15:00Z');
     await module.billing.finaliseDue();
     await module.billing.finaliseDue();
-    expect((await list(west)).map(({ periodEnd }) => periodEnd)).toEqual(['2026-12-01T08:00:00Z']);
+    expect((await list(west)).map(({ periodEnd }) => periodEnd)).toEqual(['2025-12-01T08:00:00Z']);
     expect((await list(east)).length).toBe(1);
     const [own] = await list(east);
     expect(await module.billing.getInvoice(east, own?.id as string)).toEqual(own);
@@ -363,8 +388,8 @@ describe('final invoices', () => {
   it('catches up month by month after a long stop, also when one tenant cannot be billed', async () => {
     const [id, broken] = [await tenant(), await tenant({ timeZone: 'Not/AZone' })];
     await planFor(id, runPrice('1'));
-    for (const at of ['2026-11-12T00:00:00Z', '2027-01-12T00:00:00Z']) await use(id, at);
-    clock.jump('2027-02-01T01:00:00Z');
+    for (const at of ['2025-11-12T00:00:00Z', '2026-01-12T00:00:00Z']) await use(id, at);
+    clock.jump('2026-02-01T01:00:00Z');
     await module.billing.finaliseDue();
     expect((await list(id)).map(({ number, total }) => [number, total])).toEqual([
       [1, '1'],
@@ -374,7 +399,16 @@ describe('final invoices', () => {
     expect(await list(broken)).toEqual([]);
     expect(errors.every((line) => line.includes(broken))).toBe(true);
     tenants.delete(broken);
-    expect((await module.billing.generateBill(id)).period.start.toString()).toBe('2027-02-01T00:00:00Z');
+    expect((await module.billing.generateBill(id)).period.start.toString()).toBe('2026-02-01T00:00:00Z');
+  });
+
+  it('closes no month that a clock ahead of the database’s has made of time to come', async () => {
+    clock.jump(Temporal.Now.instant().toString());
+    const id = await tenant();
+    clock.advance({ hours: 24 * 400 });
+    await module.billing.finaliseDue();
+    await module.billing.settle(id);
+    expect(await list(id)).toEqual([]);
   });
 
   it('bills late usage once, on the next invoice, under the plan of its time', async () => {
@@ -392,24 +426,24 @@ describe('final invoices', () => {
         },
       },
     ]);
-    await use(id, '2026-11-10T12:00:00Z', { quantities: { runs: 2 } });
-    clock.jump('2026-12-01T00:15:00Z');
+    await use(id, '2025-11-10T12:00:00Z', { quantities: { runs: 2 } });
+    clock.jump('2025-12-01T00:15:00Z');
     await module.billing.finaliseDue();
     await module.plans.changePlan(plan.id, { prices: runPrice('50') }, cause);
-    await use(id, '2026-11-20T00:00:00Z', { quantities: { runs: 5 }, late: true });
-    await use(id, '2026-12-02T00:00:00Z');
+    await use(id, '2025-11-20T00:00:00Z', { quantities: { runs: 5 }, late: true });
+    await use(id, '2025-12-02T00:00:00Z');
     const upcoming = await module.billing.explainBill(id);
     expect(upcoming.lines.map((l) => [l.kind, l.start.slice(0, 7), l.quantity, l.plan.version, l.amount])).toEqual([
-      ['usage', '2026-12', '1', 2, '50.00'],
-      ['late', '2026-11', '5', 1, '1.40'],
+      ['usage', '2025-12', '1', 2, '50.00'],
+      ['late', '2025-11', '5', 1, '1.40'],
     ]);
     expect(upcoming.explained.parts.late).toBe('1.4');
-    clock.jump('2027-01-01T00:15:00Z');
+    clock.jump('2026-01-01T00:15:00Z');
     await module.billing.finaliseDue();
     // Still later for both months: each once more, and then no more.
-    await use(id, '2026-11-21T00:00:00Z', { quantities: { runs: 10 }, late: true });
-    await use(id, '2026-12-21T00:00:00Z', { late: true });
-    for (const month of ['2027-02', '2027-03', '2027-04']) {
+    await use(id, '2025-11-21T00:00:00Z', { quantities: { runs: 10 }, late: true });
+    await use(id, '2025-12-21T00:00:00Z', { late: true });
+    for (const month of ['2026-02', '2026-03', '2026-04']) {
       clock.jump(`${month}-01T00:15:00Z`);
       await module.billing.finaliseDue();
     }
@@ -424,8 +458,8 @@ describe('final invoices', () => {
 
   it('keeps demo tenants apart: out of the platform’s list, and gone with the tenant', async () => {
     const [demo, real] = [await tenant({ demo: true, currency: 'EUR' }), await tenant()];
-    for (let i = 0; i < 60; i++) await use(demo, '2026-11-10T12:00:00Z');
-    clock.jump('2026-12-01T00:15:00Z');
+    for (let i = 0; i < 60; i++) await use(demo, '2025-11-10T12:00:00Z');
+    clock.jump('2025-12-01T00:15:00Z');
     await module.billing.finaliseDue();
     const all = async (includeDemo: boolean) => {
       const { data } = await module.billing.listAllInvoices({ includeDemo }, undefined, 200);
@@ -443,7 +477,7 @@ describe('final invoices', () => {
 
   it('cannot be changed', async () => {
     const id = await tenant();
-    clock.jump('2026-12-01T00:15:00Z');
+    clock.jump('2025-12-01T00:15:00Z');
     await module.billing.finaliseDue();
     const change = (door: 'forPlatform' | 'forTenant') => {
       const sql = 'UPDATE invoices SET total = 0 WHERE tenant_id = $1';
@@ -459,7 +493,7 @@ describe('final invoices', () => {
 it('margins: price and cost by tenant, agent and currency, never mixed; test usage costs and brings nothing', async () => {
   const [one, demo] = [await tenant(), await tenant({ demo: true })];
   const agent = newId();
-  const at = '2026-11-10T12:00:00Z';
+  const at = '2025-11-10T12:00:00Z';
   const row = (price: string, cost: string, costCurrency: string, more: Partial<UsageEvent> = {}) =>
     ({ price, currency: 'USD', cost, costCurrency, dimensions: { agent }, ...more }) as Partial<UsageEvent>;
   await use(one, at, row('3', '1', 'USD'));
@@ -467,7 +501,7 @@ it('margins: price and cost by tenant, agent and currency, never mixed; test usa
   await use(one, at, row('9', '0.5', 'USD', { mode: 'test' }));
   await use(one, at, { ...row('4', '1', 'USD'), dimensions: {} });
   await use(demo, at, row('3', '1', 'USD'));
-  const filter = { from: '2026-11-10T00:00:00Z', to: '2026-11-11T00:00:00Z', tenantId: one, includeDemo: false };
+  const filter = { from: '2025-11-10T00:00:00Z', to: '2025-11-11T00:00:00Z', tenantId: one, includeDemo: false };
   const rows = (await module.billing.margins(filter)).map(({ price, cost, ...row }) => ({
     ...row,
     price: Number(price),

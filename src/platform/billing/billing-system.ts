@@ -17,6 +17,7 @@ import {
   type InvoiceRow,
   insertInvoice,
   readBillingStates,
+  readClock,
   readInvoice,
   readInvoices,
   readLastInvoice,
@@ -156,6 +157,7 @@ export class BillingSystem {
    * May run anywhere, at any time and at once: a month has one invoice.
    */
   async finaliseDue(): Promise<number> {
+    const now = await this.#agreedNow();
     const states = await this.#db.forPlatform(readBillingStates);
     let finalised = 0;
     for (const { tenantId, ...state } of states) {
@@ -163,8 +165,8 @@ export class BillingSystem {
         const tenant = this.#tenants.get(tenantId);
         if (tenant === undefined || tenant.status === 'deleted') continue;
         let { end } = nextInvoicePeriod(state, tenant.timeZone);
-        while (this.#isOver(end)) {
-          if (await this.#finalise(tenant)) finalised++;
+        while (isOver(end, now)) {
+          if (await this.#finalise(tenant, now)) finalised++;
           end = nextInvoicePeriod({ ...state, lastEnd: end.toString() }, tenant.timeZone).end;
         }
       } catch (error) {
@@ -174,16 +176,33 @@ export class BillingSystem {
     return finalised;
   }
 
+  /**
+   * Makes the last invoices of a tenant whose usage is about to be erased: of the months that are over, and of the running one as far as it
+   * was used. A demo tenant, whose invoices go too, gets none.
+   */
+  async settle(tenantId: string): Promise<void> {
+    const tenant = this.#tenants.get(tenantId);
+    if (tenant === undefined || tenant.demo) return;
+    if ((await this.#plans.subscriptionsOf(tenantId, 'platform')).length === 0) return;
+    const now = await this.#agreedNow();
+    while (await this.#finalise(tenant, now, 'what was used'));
+  }
+
   /** Deletes the invoices of a demo tenant that was erased; those of real ones are kept. */
   forgetDemo(tenantId: string): Promise<void> {
     return this.#db.forPlatform((tx) => eraseDemoInvoices(tx, tenantId));
   }
 
-  async #finalise(tenant: TenantFacts): Promise<boolean> {
+  async #finalise(
+    tenant: TenantFacts,
+    agreed: Temporal.Instant,
+    wanted: 'what is over' | 'what was used' = 'what is over',
+  ): Promise<boolean> {
     const gathered = await this.#gather(tenant, 'platform');
-    const { period, counted } = gathered;
+    const { period, counted, sums, late } = gathered;
+    const used = wanted === 'what was used' && sums.length + late.length > 0;
     // Another process may have finalised it since.
-    if (!this.#isOver(period.end)) return false;
+    if (!isOver(period.end, agreed) && !used) return false;
     const { currency, lines, total } = composeInvoice(gathered);
     const now = this.#clock.now();
     const id = newId();
@@ -220,8 +239,10 @@ export class BillingSystem {
     });
   }
 
-  #isOver(end: Temporal.Instant): boolean {
-    return Temporal.Instant.compare(end.add({ minutes: graceMinutes }), this.#clock.now()) <= 0;
+  /** The earlier of this machine's present and the database's: nobody takes an invoice back that a clock ahead has made of a month to come. */
+  async #agreedNow(): Promise<Temporal.Instant> {
+    const [own, database] = [this.#clock.now(), await this.#db.forPlatform(readClock)];
+    return Temporal.Instant.compare(own, database) < 0 ? own : database;
   }
 
   async #gather(tenant: TenantFacts, as: As): Promise<Gathered> {
@@ -248,4 +269,8 @@ export class BillingSystem {
     if (tenant === undefined || tenant.status === 'deleted') throw notFound('tenant');
     return tenant;
   }
+}
+
+function isOver(end: Temporal.Instant, now: Temporal.Instant): boolean {
+  return Temporal.Instant.compare(end.add({ minutes: graceMinutes }), now) <= 0;
 }

@@ -192,9 +192,41 @@ describe('happy', () => {
     expect(all.body).toMatchObject({ data: [{ ...data[0], tenantId: tenant.id, demo: false }], nextCursor: null });
   });
 
+  test('a tenant that is erased in the middle of a month has its last invoice: the usage of it goes, the invoice stays', async () => {
+    const tenant = await t.tenant('Leaving');
+    const prices = [{ meter: 'agent.run.runs', price: { model: 'per_unit', unit: '2.5' } }];
+    const plan = await operator('POST', '/v1/platform/plans', { name: 'Leaver', currency: 'USD', prices });
+    await operator('PUT', `/v1/platform/tenants/${tenant.id}/subscription`, { planId: plan.body['id'] });
+    const usage = {
+      tenantId: tenant.uuid,
+      id: newId(),
+      source: 'test',
+      type: 'agent.run',
+      dimensions: {},
+      quantities: { runs: 3 },
+      demo: false,
+      mode: 'live' as const,
+    };
+    await t.app.services.metering.metering.recordUsage([{ usage, charges: [] }]);
+    const path = `/v1/platform/tenants/${tenant.id}?graceDays=0`;
+    expect((await operator('DELETE', path)).body).toMatchObject({ status: 'deleted' });
+    const left = await t.app.db.forPlatform((tx) =>
+      tx.query('SELECT 1 FROM usage WHERE tenant_id = $1', [tenant.uuid]),
+    );
+    expect(left).toEqual([]);
+    const { body } = await operator('GET', `/v1/platform/invoices?tenantId=${tenant.id}`);
+    expect(body['data']).toMatchObject([{ total: '7.50', lines: [{ quantity: '3', unitPrice: '2.5' }] }]);
+  });
+
   test('margins show price and cost by tenant, agent and currency', async () => {
     const tenant = await t.tenant('Margins');
-    const agent = newId();
+    const made = await t.call(tenant.key, 'POST', '/v1/agents', {
+      name: 'support',
+      description: '',
+      definition: { kind: 'native', instructions: '', model: 'lintel/router' },
+    });
+    expect(made.status, made.text).toBe(201);
+    const agent = parseId('agent', String(made.body['id'])) as string;
     const more = { price: '3', currency: 'USD', cost: '1.25', costCurrency: 'USD' };
     const usage = {
       tenantId: tenant.uuid,
@@ -210,9 +242,23 @@ describe('happy', () => {
     const range = `from=${now.subtract({ hours: 1 })}&to=${now.add({ hours: 1 })}`;
     const answer = await operator('GET', `/v1/platform/margins?${range}&tenantId=${tenant.id}`);
     expect(answer.body).toMatchObject({
-      data: [{ tenantId: tenant.id, currency: 'USD', price: '3.00', cost: '1.25', margin: '1.75' }],
+      data: [
+        {
+          tenantId: tenant.id,
+          agentId: made.body['id'],
+          agentName: 'support',
+          currency: 'USD',
+          price: '3.00',
+          cost: '1.25',
+          margin: '1.75',
+        },
+      ],
     });
-    expect(answer.text).toMatch(/"agentId":"agt_/);
+    expect((await t.call(tenant.key, 'DELETE', `/v1/agents/${made.body['id']}`)).status).toBe(204);
+    await vi.waitFor(async () => {
+      const later = await operator('GET', `/v1/platform/margins?${range}&tenantId=${tenant.id}`);
+      expect(later.body).toMatchObject({ data: [{ agentId: made.body['id'], agentName: null }] });
+    });
   });
 });
 

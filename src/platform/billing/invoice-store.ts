@@ -41,6 +41,23 @@ export function readLastInvoice(
   );
 }
 
+/** The final invoice of the period that an instant falls in. */
+export function readInvoiceAt(
+  tx: Tx,
+  tenantId: string,
+  at: string,
+): Promise<Pick<InvoiceRow, 'id' | 'periodStart' | 'periodEnd'> | undefined> {
+  return tx.maybe(
+    'SELECT id, period_start, period_end FROM invoices WHERE tenant_id = $1 AND period_start <= $2 AND period_end > $2',
+    [tenantId, at],
+  );
+}
+
+/** The present by the database's clock. */
+export async function readClock(tx: Tx): Promise<Temporal.Instant> {
+  return Temporal.Instant.from((await tx.one<{ now: string }>('SELECT clock_timestamp() AS now')).now);
+}
+
 /** Per subscribed tenant, when its next invoice begins: the end of its last one, else null with the start of its first subscription. */
 export function readBillingStates(tx: Tx): Promise<{ tenantId: string; firstFrom: string; lastEnd: string | null }[]> {
   return tx.query<{ tenantId: string; firstFrom: string; lastEnd: string | null }>(

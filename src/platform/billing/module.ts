@@ -3,13 +3,16 @@ import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
 import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
+import { repeat } from '#kernel/repeat';
 import type { Snapshots } from '#kernel/snapshot';
+import type { NameLines } from '#metering';
 
 import { BillingSystem } from './billing-system.ts';
 import { CurrentPrices } from './current-prices.ts';
 import { events } from './events.ts';
+import { nameLines } from './name-lines.ts';
 import { PlanManager } from './plan-manager.ts';
-import type { TenantsPort, UsagePort } from './ports.ts';
+import type { AgentName, TenantsPort, UsagePort } from './ports.ts';
 import { problems } from './problems.ts';
 import { routes } from './routes.ts';
 import { tables } from './tables.ts';
@@ -24,6 +27,8 @@ export type BillingModule = Module & {
   readonly plans: PlanManager;
   readonly priceOf: CurrentPrices['priceOf'];
   readonly listPrice: CurrentPrices['listPrice'];
+  /** The invoice that usage is on, or will be on, and its lines. */
+  readonly linesOf: NameLines;
 };
 
 const finaliseEveryMs = 60_000;
@@ -36,6 +41,7 @@ export function createBillingModule(deps: {
   log: Logger;
   tenants: TenantsPort;
   usage: UsagePort;
+  agentName: AgentName;
 }): BillingModule {
   const prices = new CurrentPrices(deps);
   const plans = new PlanManager(deps);
@@ -46,7 +52,8 @@ export function createBillingModule(deps: {
     plans,
     priceOf: (...call) => prices.priceOf(...call),
     listPrice: (...call) => prices.listPrice(...call),
-    routes: routes(billing, plans),
+    linesOf: (used) => nameLines({ ...deps, plans }, used),
+    routes: routes(billing, plans, deps.agentName),
     tables,
     events,
     problems,
@@ -82,16 +89,11 @@ export function createBillingModule(deps: {
     start: async (role) => {
       if (role !== 'background') return async () => undefined;
       await plans.ensureDefaultPlans(systemCause('billing'));
-      let running: Promise<unknown> = Promise.resolve();
-      const timer = setInterval(() => {
-        running = running
-          .then(() => billing.finaliseDue())
-          .catch((error: unknown) => deps.log.warn({ err: error }, 'no invoices finalised'));
-      }, finaliseEveryMs);
-      return async () => {
-        clearInterval(timer);
-        await running;
-      };
+      return repeat(
+        finaliseEveryMs,
+        () => billing.finaliseDue(),
+        (error) => deps.log.warn({ err: error }, 'no invoices finalised'),
+      );
     },
   };
 }

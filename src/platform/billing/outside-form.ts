@@ -8,7 +8,7 @@ import type { UpcomingInvoice } from './billing-system.ts';
 import type { InvoiceLine } from './compose-invoice.ts';
 import type { InvoiceRow } from './invoice-store.ts';
 import type { SubscribedPlan } from './plan-manager.ts';
-import type { MarginSum } from './ports.ts';
+import type { AgentName, MarginSum } from './ports.ts';
 import type { Price, Tier } from './price.ts';
 import type { PlanPrice } from './rate-usage.ts';
 import type {
@@ -112,13 +112,14 @@ export function shownInvoice(row: InvoiceRow): Static<typeof platformInvoiceSche
   };
 }
 
-/** A row of margins in its outside form. */
-export function shownMargin(sum: MarginSum): Static<typeof marginsSchema>['data'][number] {
+/** A row of margins in its outside form, with its agent's name. */
+export function shownMargin(sum: MarginSum, agentName: AgentName): Static<typeof marginsSchema>['data'][number] {
   const amount = (of: Decimal) => formatAmount(of, sum.currency);
   const [price, cost] = [parseDecimal(sum.price), parseDecimal(sum.cost)];
   return {
     tenantId: formatId('tenant', sum.tenantId),
     agentId: sum.agentId === null ? null : shownValue('agent', sum.agentId),
+    agentName: sum.agentId === null ? null : (agentName(sum.tenantId, sum.agentId) ?? null),
     currency: sum.currency,
     price: amount(price),
     cost: amount(cost),

@@ -40,3 +40,6 @@ export type TenantFacts = {
 
 /** Tenants, from memory. */
 export type TenantsPort = { get(tenantId: string): TenantFacts | undefined };
+
+/** The name of a tenant's agent, from memory; undefined when there is none (any more). */
+export type AgentName = (tenantId: string, agentId: string) => string | undefined;

@@ -10,6 +10,7 @@ import { tenantIdOf } from '#tenancy';
 import type { BillingSystem } from './billing-system.ts';
 import { readPrices, shownInvoice, shownMargin, shownPlan, shownSubscription, shownUpcoming } from './outside-form.ts';
 import type { PlanManager } from './plan-manager.ts';
+import type { AgentName } from './ports.ts';
 import {
   explainedInvoiceSchema,
   invoiceSchema,
@@ -28,7 +29,7 @@ const time = Type.String({ format: 'date-time' });
 const includeDemo = Type.Optional(Type.Boolean({ default: false }));
 
 /** The routes of billing. */
-export function routes(billing: BillingSystem, plans: PlanManager): readonly Route[] {
+export function routes(billing: BillingSystem, plans: PlanManager, agentName: AgentName): readonly Route[] {
   return [
     route({
       method: 'GET',
@@ -196,7 +197,7 @@ export function routes(billing: BillingSystem, plans: PlanManager): readonly Rou
       handle: async ({ query: { from, to, tenantId, includeDemo: demo = false } }) => {
         const filter = { from, to, includeDemo: demo };
         const one = tenantId === undefined ? filter : { ...filter, tenantId: tenantIdOf(tenantId) };
-        return { from, to, data: (await billing.margins(one)).map(shownMargin) };
+        return { from, to, data: (await billing.margins(one)).map((sum) => shownMargin(sum, agentName)) };
       },
     }),
   ];

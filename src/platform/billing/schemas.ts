@@ -212,6 +212,7 @@ export const marginsSchema = Type.Object({
     Type.Object({
       tenantId: text,
       agentId: nullable(text),
+      agentName: nullable(Type.String({ description: 'Null without an agent, and when it was deleted.' })),
       currency: text,
       price: Type.String({ description: 'Sum of list prices of live usage.' }),
       cost: Type.String({ description: 'What providers charge the platform, for test usage too.' }),

@@ -1,27 +1,31 @@
 import { addressGroup } from '#kernel/addresses';
+import type { Reach } from '#kernel/agent-reach';
 import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
 import { actorOf, type FrontDoorSteps } from '#kernel/front-door';
 import type { Event, NewEvent } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
+import { notFound } from '#kernel/problem';
 import { platformTenantId, type TenancyModule } from '#tenancy';
 
 import type { RefusalCounter } from './refusal-counter.ts';
-import { type AuditFilter, type AuditRow, insertAuditEvent, purgeAuditEvents, readAuditEvents } from './store.ts';
+import {
+  type AuditFilter,
+  type AuditRow,
+  insertAuditEvent,
+  purgeAuditEvents,
+  readAuditEvent,
+  readAuditEvents,
+} from './store.ts';
 
-/** A refusal of the front door, as the audit log keeps it. */
+/** What a route answered with a problem, as the audit log is told of it. */
 export type Refusal = Pick<
   Parameters<FrontDoorSteps['refused']>[0],
   'requestId' | 'step' | 'problem' | 'principal' | 'arrival' | 'operationId'
 >;
 
-/** A sign-in that failed, as auth tells of it. `email` is what was typed; `tenantId` is known when the address is. */
-export type SignInRefusal = {
-  email: string;
-  tenantId: string | undefined;
-  reason: string;
-  origin: { ip: string; client: string; requestId: string };
-};
+/** What counts as a refusal: no or a wrong credential, no right, too much. */
+const refusals: readonly number[] = [401, 403, 429];
 
 /** How long entries are kept, days. */
 const keptDays = 400;
@@ -68,43 +72,49 @@ export class AuditLog {
     return pageOf(rows, limit, (row) => [row.at, row.id]);
   }
 
-  /** The front door's refusals: counted per principal (or address) and reason, written once a second. */
-  refused(refusal: Refusal): void {
-    const { principal, arrival, problem, step, operationId, requestId } = refusal;
+  /** One entry of a tenant; 404, also for one beyond the reach of the reader's key. */
+  async getEvent(tenantId: string, id: string, reach: Reach): Promise<AuditRow> {
+    return found(await this.#db.forTenant(tenantId, (tx) => readAuditEvent(tx, tenantId, id, reach)));
+  }
+
+  /** One entry of whichever tenant, for operators; 404 as {@link getEvent}. */
+  async getAnyEvent(id: string, reach: Reach): Promise<AuditRow> {
+    return found(await this.#db.forPlatform((tx) => readAuditEvent(tx, undefined, id, reach)));
+  }
+
+  /**
+   * Refusals: counted per principal (or address) and reason, those of sign-ins also per account, and written once a second. What
+   * nobody's tenant is known of is the platform's to see.
+   */
+  refused({ principal, arrival, problem, step, operationId, requestId }: Refusal): void {
+    const { kind, details, message } = problem;
+    if (!refusals.includes(kind.status)) return;
+    const { email, tenantId = principal?.tenantId ?? platformTenantId } = details.account ?? {};
+    const signIn = details.account !== undefined;
     const who = principal === undefined ? addressGroup(arrival.ip) : `${principal.kind}:${principal.id}`;
-    this.#refusals.count(`${who} ${problem.kind.type}`, (): NewEvent => {
-      const tenantId = principal?.tenantId ?? platformTenantId;
+    this.#refusals.count(`${tenantId} ${who} ${kind.type} ${email ?? ''}`, (): NewEvent => {
+      const { onBehalfOf } = principal ?? {};
       return {
         tenantId,
-        type: 'security.request.refused',
+        type: signIn ? 'security.sign_in.refused' : 'security.request.refused',
         actor: principal === undefined ? { kind: 'system', id: 'anonymous' } : actorOf(principal),
-        ...(principal?.onBehalfOf === undefined ? {} : { onBehalfOf: principal.onBehalfOf }),
+        ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
         origin: { ip: arrival.ip, client: String(arrival.headers['user-agent'] ?? '').slice(0, 200) },
         subject: { kind: 'tenant', id: tenantId },
-        decision: { allowed: false, reason: problem.message },
+        decision: { allowed: false, reason: message },
         requestId,
-        data: { step, problem: problem.kind.type, operationId },
+        data: signIn ? { email, reason: kind.type, operationId } : { step, problem: kind.type, operationId },
       };
     });
   }
 
-  /** Failed sign-ins: counted per account, address and reason. An unknown address is the platform's to see. */
-  signInRefused({ email, tenantId = platformTenantId, reason, origin }: SignInRefusal): void {
-    this.#refusals.count(`${addressGroup(origin.ip)} ${reason} ${email}`, () => ({
-      tenantId,
-      type: 'security.sign_in.refused',
-      actor: { kind: 'system', id: 'anonymous' },
-      origin: { ip: origin.ip, client: origin.client },
-      subject: { kind: 'tenant', id: tenantId },
-      decision: { allowed: false, reason },
-      requestId: origin.requestId,
-      data: { email, reason },
-    }));
-  }
-
   /** Deletes entries past their time. */
   purge(): Promise<number> {
-    const before = this.#clock.now().subtract({ hours: 24 * keptDays });
-    return this.#db.forPlatform((tx) => purgeAuditEvents(tx, before.toString()));
+    return this.#db.forPlatform((tx) => purgeAuditEvents(tx, this.#clock.now().toString(), keptDays));
   }
+}
+
+function found(row: AuditRow | undefined): AuditRow {
+  if (row === undefined) throw notFound('audit event');
+  return row;
 }

@@ -4,7 +4,7 @@ import { causeOf, systemCause } from '#kernel/cause';
 import { TestClock } from '#kernel/clock';
 import type { Arrival } from '#kernel/front-door';
 import { formatId, newId } from '#kernel/ids';
-import type { Event } from '#kernel/log';
+import { append, type Event } from '#kernel/log';
 import { Problem, problems } from '#kernel/problem';
 import { platformTenantId } from '#tenancy';
 import { type TestDatabase, testDatabase } from '#test/database';
@@ -136,6 +136,75 @@ describe('happy', () => {
   });
 });
 
+/** The keys and agents of a tenant that has events of two agents. */
+async function twoAgents() {
+  const [open, hidden] = [newId(), newId()];
+  const of = (id: string) => ({ tenantId, type: 'agents.agent.updated', ...cause, subject: { kind: 'agent', id } });
+  const run = (agentId: string) => ({
+    tenantId,
+    type: 'agents.approval.requested',
+    ...cause,
+    subject: { kind: 'run', id: newId() },
+    data: { agentId },
+  });
+  const events = await t.db.forTenant(tenantId, async (tx) => {
+    const made: Event[] = [];
+    for (const event of [of(open), of(hidden), run(open), run(hidden)]) made.push(await append(tx, event, clock.now()));
+    return made;
+  });
+  const narrow = { name: 'narrow', role: 'admin', agents: [open] };
+  const { key, secret } = await node.auth.keys.createKey(tenantId, narrow, cause);
+  const [seen, unseen] = [0, 1].map((i) =>
+    [events[i], events[i + 2]].map((event) => formatId('audit', String(event?.id))),
+  );
+  return { key, secret, seen: seen as string[], unseen: unseen as string[] };
+}
+
+describe('one event', () => {
+  test('is read by its id: by its tenant, and by operators whoever it belongs to', async () => {
+    await call(node.app, 'POST', '/v1/api-keys', { key: owner }, { name: 'to be opened' });
+    await bring();
+    const [event] = (await list(owner, '?limit=1')).data;
+    const read = async (key: string, path = '/v1/audit/events') => {
+      const answer = await call(node.app, 'GET', `${path}/${event.id}`, { key });
+      return [answer.statusCode, answer.statusCode === 200 ? answer.json() : undefined];
+    };
+    expect(await read(owner)).toEqual([200, event]);
+    expect(await read(operator, '/v1/platform/audit/events')).toEqual([200, event]);
+    expect(await read(other)).toEqual([404, undefined]);
+    expect(await read(owner, '/v1/platform/audit/events')).toEqual([403, undefined]);
+    for (const id of ['nonsense', formatId('audit', newId())])
+      expect((await call(node.app, 'GET', `/v1/audit/events/${id}`, { key: owner })).statusCode).toBe(404);
+  });
+
+  test('a key for some agents knows of what is about these, and of what it did itself', async () => {
+    const { key, secret, seen, unseen } = await twoAgents();
+    const own = await call(
+      node.app,
+      'PATCH',
+      `/v1/api-keys/${formatId('key', key.id)}`,
+      { key: secret },
+      { name: 'me' },
+    );
+    expect(own.statusCode).toBe(200);
+    await bring();
+    const { data } = await list(secret, '?limit=200');
+    expect(new Set(data.map(({ id }: { id: string }) => id))).toEqual(
+      new Set([
+        ...seen,
+        ...data
+          .filter(({ actor }: { actor: { name: string } }) => actor.name === 'narrow')
+          .map(({ id }: { id: string }) => id),
+      ]),
+    );
+    expect(data.map(({ type }: { type: string }) => type)).toContain('auth.key.updated');
+    const status = async (id: string, as: string) =>
+      (await call(node.app, 'GET', `/v1/audit/events/${id}`, { key: as })).statusCode;
+    for (const id of seen) expect(await status(id, secret)).toBe(200);
+    for (const id of unseen) expect([await status(id, owner), await status(id, secret)]).toEqual([200, 404]);
+  });
+});
+
 describe('errors', () => {
   test('bad cursors, times and tenants', async () => {
     for (const query of [
@@ -207,7 +276,51 @@ describe('security', () => {
       data: { step: 'authorize', problem: 'forbidden', operationId: 'auth.listKeys', count: 1 },
     });
     const [signIn] = (await list(operator, '?type=security.sign_in.', '/v1/platform/audit/events')).data;
-    expect(signIn.data).toEqual({ email: 'nobody@acme.example', reason: 'sign-in-failed', count: 1 });
+    const data = { email: 'nobody@acme.example', reason: 'sign-in-failed', operationId: 'auth.login', count: 1 };
+    expect(signIn.data).toEqual(data);
+  });
+
+  test('so is what a handler refuses: beyond one’s rights, a link that is over, one guess too many; each once', async () => {
+    await node.audit.flush();
+    const before = (await bring()).length;
+    const { secret } = await node.auth.keys.createKey(tenantId, { name: 'admin', role: 'admin' }, cause);
+    const post = async (path: string, body: object, key?: string) =>
+      (await call(node.app, 'POST', path, key === undefined ? {} : { key }, body)).statusCode;
+    expect(await post('/v1/api-keys', { name: 'mightier', role: 'owner' }, secret)).toBe(403);
+    const email = 'guest@acme.example';
+    const { token } = await node.auth.invitations.invite(tenantId, { email, roles: ['viewer'] }, cause);
+    const guest = { token, name: 'Guest', password: 'a quiet house by the lake' };
+    expect(await post('/v1/auth/invitations/accept', guest)).toBe(200);
+    expect(await post('/v1/auth/invitations/accept', guest)).toBe(401);
+    expect(await post('/v1/auth/link', { token: 'nonsense' })).toBe(401);
+    const guess = () => post('/v1/auth/login', { email, password: 'wrong' });
+    let guesses = 1;
+    while ((await guess()) === 401) guesses++;
+    await node.audit.flush();
+    const told = (await bring()).slice(before).filter(({ type }) => type.startsWith('security.'));
+    expect(told.map((event) => [event.tenantId, event.type, event.data])).toEqual([
+      [
+        tenantId,
+        'security.request.refused',
+        { step: 'handle', problem: 'beyond-own-rights', operationId: 'auth.createKey', count: 1 },
+      ],
+      [
+        tenantId,
+        'security.sign_in.refused',
+        { reason: 'link-invalid', operationId: 'auth.acceptInvitation', count: 1 },
+      ],
+      [platformTenantId, 'security.sign_in.refused', { reason: 'link-invalid', operationId: 'auth.useLink', count: 1 }],
+      [
+        tenantId,
+        'security.sign_in.refused',
+        { email, reason: 'sign-in-failed', operationId: 'auth.login', count: guesses - 1 },
+      ],
+      [
+        platformTenantId,
+        'security.sign_in.refused',
+        { email, reason: 'sign-in-throttled', operationId: 'auth.login', count: 1 },
+      ],
+    ]);
   });
 
   test('refusals are kept while the database is away, and counted on', async () => {
@@ -230,6 +343,54 @@ describe('security', () => {
     await node.audit.flush();
     const last = (await bring()).at(-1);
     expect(last?.data?.['count']).toBe(2);
+  });
+
+  test('however long the database is away, and whoever is refused: bounded rows, every refusal counted, none at another tenant', async () => {
+    await node.audit.flush();
+    const before = (await bring()).length;
+    const problem = new Problem(problems.forbidden);
+    const { key } = await node.auth.keys.createKey(tenantId, { name: 'refused', role: 'viewer' }, cause);
+    const principal = { kind: 'key', id: key.id, tenantId, name: 'refused', roles: [], mode: 'live' } as const;
+    const refuse = (of: Parameters<typeof node.audit.refused>[0]['principal'], ip: string) =>
+      node.audit.refused({ requestId: 'r', step: 's', problem, principal: of, arrival: arrival(ip), operationId: 'x' });
+    const real = t.db.forPlatform;
+    t.db.forPlatform = () => Promise.reject(new Error('away'));
+    for (let second = 0; second < 5; second++) {
+      for (let i = 0; i < 1_000; i++) refuse(undefined, `10.${second}.${i >> 8}.${i & 255}`);
+      refuse(principal, '127.0.0.1');
+      await expect(node.audit.flush()).rejects.toThrow('away');
+    }
+    t.db.forPlatform = real;
+    await node.audit.flush();
+    const told = (await bring()).slice(before).filter(({ type }) => type === 'security.request.refused');
+    expect(told.length).toBeLessThanOrEqual(501);
+    expect(told.reduce((sum, event) => sum + (event.data?.['count'] as number), 0)).toBe(5_005);
+    expect(told.filter((event) => event.tenantId === tenantId)).toEqual([]);
+    expect(told.at(-1)).toMatchObject({ tenantId: platformTenantId, data: { rest: true, count: 4_505 } });
+  });
+
+  test('entries are deleted after 400 days, and none early by a clock that runs ahead', async () => {
+    const gone = (await node.tenancy.manager.createTenant({ name: 'Long ago' }, cause)).id;
+    const key = (await node.auth.keys.createKey(gone, { name: 'owner', role: 'owner' }, cause)).secret;
+    const told = async (days: number) => {
+      const id = newId();
+      const occurredAt = Temporal.Now.instant()
+        .subtract({ hours: 24 * days })
+        .toString();
+      const subject = { kind: 'tenant', id: gone };
+      await node.audit.manager.record({ id, version: 1, occurredAt, tenantId: gone, type: 'a.b.c', ...cause, subject });
+      return formatId('audit', id);
+    };
+    const [old, young] = [await told(401), await told(399)];
+    const left = async () => (await list(key, '?type=a.b.c')).data.map(({ id }: { id: string }) => id);
+    const now = clock.now().toString();
+    clock.jump(Temporal.Now.instant().subtract({ hours: 48 }).toString());
+    await node.audit.manager.purge();
+    expect(await left()).toEqual([young, old]);
+    clock.jump('2126-01-01T00:00:00Z');
+    await node.audit.manager.purge();
+    expect(await left()).toEqual([young]);
+    clock.jump(now);
   });
 
   test('a context passed as a cause leaks nothing of the request into events', () => {

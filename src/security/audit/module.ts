@@ -2,9 +2,11 @@ import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
 import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
+import { repeat } from '#kernel/repeat';
 import type { TenancyModule } from '#tenancy';
 
-import { AuditLog, type Refusal, type SignInRefusal } from './audit-log.ts';
+import { AuditLog, type Refusal } from './audit-log.ts';
+import { belongingOf } from './event-reach.ts';
 import { events } from './events.ts';
 import { outsideEvent } from './outside-form.ts';
 import { RefusalCounter } from './refusal-counter.ts';
@@ -12,15 +14,13 @@ import { routes } from './routes.ts';
 import { tables } from './tables.ts';
 
 export type { AuditLog };
-export { outsideEvent };
+export { belongingOf, outsideEvent };
 
 /** Audit's module with what the composition root plugs in. */
 export type AuditModule = Module & {
   readonly manager: AuditLog;
-  /** Takes what the front door refused. */
+  /** Takes what routes answered with a problem; keeps refusals. */
   refused(refusal: Refusal): void;
-  /** What auth tells of sign-ins that failed. */
-  signInRefused(refusal: SignInRefusal): void;
   /** Writes counted refusals now; it happens each second by itself. */
   flush(): Promise<void>;
 };
@@ -39,7 +39,6 @@ export function createAuditModule(deps: {
     name: 'audit',
     manager,
     refused: (refusal) => manager.refused(refusal),
-    signInRefused: (refusal) => manager.signInRefused(refusal),
     flush: () => refusals.flush(),
     routes: routes(manager),
     tables,
@@ -53,13 +52,13 @@ export function createAuditModule(deps: {
     start: async (role) => {
       const stop = refusals.start();
       if (role !== 'background') return stop;
-      let purging: Promise<unknown> = Promise.resolve();
-      const timer = setInterval(() => {
-        purging = manager.purge().catch((error: unknown) => deps.log.debug({ err: error }, 'audit log not purged'));
-      }, 3_600_000);
+      const stopPurging = repeat(
+        3_600_000,
+        () => manager.purge(),
+        (error) => deps.log.debug({ err: error }, 'audit log not purged'),
+      );
       return async () => {
-        clearInterval(timer);
-        await Promise.all([stop(), purging]);
+        await Promise.all([stop(), stopPurging()]);
       };
     },
   };

@@ -2,11 +2,15 @@ import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
 import { append, type NewEvent } from '#kernel/log';
 import type { Logger } from '#kernel/logger';
+import { repeat } from '#kernel/repeat';
+import { platformTenantId } from '#tenancy';
 
-/** More different refusals than this in one second become one row that counts them. */
+/** More different refusals than this before they are written become one row that counts them. */
 const mostKinds = 500;
 
 const restKey = '';
+
+type Counted = { readonly first: NewEvent; readonly at: Temporal.Instant; count: number };
 
 /**
  * Counts refusals and writes, once a second, one event for each principal (or address) and reason: the first with the count of
@@ -16,8 +20,7 @@ export class RefusalCounter {
   readonly #db: Pick<Doors, 'forPlatform'>;
   readonly #clock: Clock;
   readonly #log: Logger;
-  #counted = new Map<string, { first: NewEvent; at: Temporal.Instant; count: number }>();
-  #writing: Promise<void> = Promise.resolve();
+  #counted = new Map<string, Counted>();
 
   constructor(deps: { db: Pick<Doors, 'forPlatform'>; clock: Clock; log: Logger }) {
     this.#db = deps.db;
@@ -27,10 +30,7 @@ export class RefusalCounter {
 
   /** Counts one refusal. `key`: who and why; `event` is asked for only when it is the first of its key. */
   count(key: string, event: () => NewEvent): void {
-    const kept = this.#counted.has(key) || this.#counted.size < mostKinds ? key : restKey;
-    const entry = this.#counted.get(kept);
-    if (entry !== undefined) entry.count++;
-    else this.#counted.set(kept, { first: event(), at: this.#clock.now(), count: 1 });
+    this.#add(key, 1, () => ({ first: event(), at: this.#clock.now(), count: 1 }));
   }
 
   /** Writes what was counted; keeps it for the next time when the database is away. */
@@ -44,26 +44,46 @@ export class RefusalCounter {
           await append(tx, { ...first, data: { ...first.data, count } }, at);
       });
     } catch (error) {
-      for (const [key, old] of counted) {
-        const fresh = this.#counted.get(key);
-        if (fresh !== undefined) old.count += fresh.count;
-        this.#counted.set(key, old);
-      }
+      const fresh = this.#counted;
+      this.#counted = counted;
+      for (const [key, entry] of fresh) this.#add(key, entry.count, () => entry);
       throw error;
     }
   }
 
   /** Writes each second until the returned function is called. */
   start(): () => Promise<void> {
-    const timer = setInterval(() => {
-      this.#writing = this.#writing
-        .then(() => this.flush())
-        .catch((error: unknown) => this.#log.debug({ err: error }, 'refusals not written yet'));
-    }, 1_000);
+    const stop = repeat(
+      1_000,
+      () => this.flush(),
+      (error) => this.#log.debug({ err: error }, 'refusals not written yet'),
+    );
     return async () => {
-      clearInterval(timer);
-      await this.#writing;
+      await stop();
       await this.flush().catch(() => undefined);
     };
   }
+  #add(key: string, count: number, make: () => Counted): void {
+    const isKept = this.#counted.has(key) || this.#counted.size < mostKinds;
+    const entry = this.#counted.get(isKept ? key : restKey);
+    if (entry !== undefined) entry.count += count;
+    else if (isKept) this.#counted.set(key, make());
+    else this.#counted.set(restKey, restOf(make()));
+  }
+}
+
+/** Stands for refusals of many: it is the platform's, for no tenant is to be shown what others were refused. */
+function restOf({ first: { type, data }, at, count }: Counted): Counted {
+  const first: NewEvent = {
+    tenantId: platformTenantId,
+    type,
+    actor: { kind: 'system', id: 'anonymous' },
+    subject: { kind: 'tenant', id: platformTenantId },
+    decision: {
+      allowed: false,
+      reason: `More than ${mostKinds} kinds of refusals came at once; this counts the rest.`,
+    },
+    data: { ...data, rest: true },
+  };
+  return { first, at, count };
 }

@@ -1,8 +1,10 @@
 import Type, { type Static } from 'typebox';
 
-import { type Route, route } from '#kernel/http';
-import { formatId } from '#kernel/ids';
+import { reachOf } from '#kernel/agent-reach';
+import { type Principal, type Route, route } from '#kernel/http';
+import { formatId, parseId } from '#kernel/ids';
 import { pageQuery, pageSchema, readCursor, uuidPart } from '#kernel/pages';
+import { notFound } from '#kernel/problem';
 import { tenantIdOf } from '#tenancy';
 
 import type { AuditLog } from './audit-log.ts';
@@ -39,6 +41,8 @@ const filterQuery = {
   to: Type.Optional(Type.String({ format: 'date-time', description: 'Exclusive.' })),
 };
 
+const params = Type.Object({ id: Type.String() });
+
 const cursorParts = [/^\d{4}-\d\d-\d\dT[\d:.]{8,16}Z$/, uuidPart];
 
 /** The routes of audit. */
@@ -52,11 +56,22 @@ export function routes(audit: AuditLog): readonly Route[] {
       area: 'tenant',
       permission: 'audit-events:read',
       schema: { query: Type.Object(filterQuery), response: { 200: pageSchema(auditEventSchema) } },
-      handle: async ({ tenantId, query }) => {
+      handle: async ({ tenantId, principal, query }) => {
         const before = readCursor(query.cursor, cursorParts);
-        const page = await audit.listEvents(tenantId, filterOf(query, true), before, query.limit ?? 50);
+        const page = await audit.listEvents(tenantId, filterOf(query, true, principal), before, query.limit ?? 50);
         return { ...page, data: page.data.map(shownEvent) };
       },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/audit/events/:id',
+      operationId: 'audit.getEvent',
+      summary: 'Read one audit event of one’s tenant.',
+      area: 'tenant',
+      permission: 'audit-events:read',
+      schema: { params, response: { 200: auditEventSchema } },
+      handle: async ({ tenantId, principal, params: { id } }) =>
+        shownEvent(await audit.getEvent(tenantId, eventIdOf(id), reachOf(principal))),
     }),
     route({
       method: 'GET',
@@ -73,20 +88,38 @@ export function routes(audit: AuditLog): readonly Route[] {
         }),
         response: { 200: pageSchema(auditEventSchema) },
       },
-      handle: async ({ query }) => {
+      handle: async ({ principal, query }) => {
         const before = readCursor(query.cursor, cursorParts);
         const tenantId = query.tenantId === undefined ? undefined : tenantIdOf(query.tenantId);
-        const filter = filterOf(query, query.includeDemo ?? false);
+        const filter = filterOf(query, query.includeDemo ?? false, principal);
         const page = await audit.listAllEvents(tenantId, filter, before, query.limit ?? 50);
         return { ...page, data: page.data.map(shownEvent) };
       },
     }),
+    route({
+      method: 'GET',
+      path: '/v1/platform/audit/events/:id',
+      operationId: 'audit.getAnyEvent',
+      summary: 'Read one audit event of whichever tenant.',
+      area: 'platform',
+      permission: 'platform-audit-events:read',
+      schema: { params, response: { 200: auditEventSchema } },
+      handle: async ({ principal, params: { id } }) =>
+        shownEvent(await audit.getAnyEvent(eventIdOf(id), reachOf(principal))),
+    }),
   ];
+}
+
+function eventIdOf(text: string): string {
+  const id = parseId('audit', text);
+  if (id === undefined) throw notFound('audit event');
+  return id;
 }
 
 function filterOf(
   query: { type?: string; actor?: string; subject?: string; from?: string; to?: string },
   includeDemo: boolean,
+  principal: Principal,
 ): AuditFilter {
   const { type, actor, subject, from, to } = query;
   return {
@@ -96,6 +129,7 @@ function filterOf(
     from,
     to,
     includeDemo,
+    reach: reachOf(principal),
   };
 }
 

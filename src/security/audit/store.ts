@@ -1,5 +1,8 @@
+import type { Reach } from '#kernel/agent-reach';
 import type { Tx } from '#kernel/database';
 import type { Actor, Decision, Event, Subject } from '#kernel/log';
+
+import { withinReach } from './event-reach.ts';
 
 /** An entry of the audit log. */
 export type AuditRow = {
@@ -25,7 +28,11 @@ export type AuditFilter = {
   from?: string | undefined;
   to?: string | undefined;
   includeDemo: boolean;
+  /** What the reader's key may know of. */
+  reach?: Reach;
 };
+
+const columns = 'tenant_id, id, at, type, actor, on_behalf_of, subject, origin, decision, data, request_id, demo';
 
 /** Writes an event down; one seen before changes nothing. */
 export async function insertAuditEvent(tx: Tx, event: Event, demo: boolean): Promise<void> {
@@ -61,13 +68,14 @@ export function readAuditEvents(
   limit: number,
 ): Promise<AuditRow[]> {
   return tx.query<AuditRow>(
-    `SELECT tenant_id, id, at, type, actor, on_behalf_of, subject, origin, decision, data, request_id, demo FROM audit_events
+    `SELECT ${columns} FROM audit_events
      WHERE ($1::uuid IS NULL OR tenant_id = $1)
        AND ($2::text IS NULL OR type = $2 OR (right($2, 1) = '.' AND starts_with(type, $2)))
        AND ($3::text IS NULL OR actor_id = $3) AND ($4::text IS NULL OR subject_id = $4)
        AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)
        AND ($7 OR NOT demo)
        AND ($8::timestamptz IS NULL OR (at, id) < ($8, $9::uuid))
+       AND ${withinReach('$11', '$12')}
      ORDER BY at DESC, id DESC LIMIT $10`,
     [
       tenantId ?? null,
@@ -80,11 +88,30 @@ export function readAuditEvents(
       before?.[0] ?? null,
       before?.[1] ?? null,
       limit + 1,
+      filter.reach?.agents ?? null,
+      filter.reach?.keyId ?? null,
     ],
   );
 }
 
-/** Deletes entries older than a moment. */
-export function purgeAuditEvents(tx: Tx, before: string): Promise<number> {
-  return tx.execute('DELETE FROM audit_events WHERE at < $1', [before]);
+/** One entry within a reach; of one tenant, or of any when none is given (platform door). */
+export function readAuditEvent(
+  tx: Tx,
+  tenantId: string | undefined,
+  id: string,
+  reach: Reach,
+): Promise<AuditRow | undefined> {
+  return tx.maybe<AuditRow>(
+    `SELECT ${columns} FROM audit_events
+     WHERE id = $1 AND ($2::uuid IS NULL OR tenant_id = $2) AND ${withinReach('$3', '$4')}`,
+    [id, tenantId ?? null, reach?.agents ?? null, reach?.keyId ?? null],
+  );
+}
+
+/** Deletes entries older than so many days, by this machine's clock and by the database's: one that runs ahead deletes none early. */
+export function purgeAuditEvents(tx: Tx, now: string, days: number): Promise<number> {
+  return tx.execute(
+    `DELETE FROM audit_events WHERE at < least($1::timestamptz, clock_timestamp()) - $2 * interval '24 hours'`,
+    [now, days],
+  );
 }

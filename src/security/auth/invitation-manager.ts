@@ -23,6 +23,7 @@ import { problems } from './problems.ts';
 import type { SignedIn, SignInManager, SignInOrigin, Tenants } from './sign-in-manager.ts';
 import { hasEmail } from './store.ts';
 import type { Tokens } from './tokens.ts';
+import { requireWithinKey } from './within-key.ts';
 
 /** How long an invitation can be accepted. */
 const openDays = 7;
@@ -83,6 +84,7 @@ export class InvitationManager {
       expiresAt: now.add({ hours: 24 * openDays }).toString(),
     };
     await this.#db.forTenant(tenantId, async (tx) => {
+      if (giver !== undefined) await requireWithinKey(tx, giver);
       if (await hasEmail(tx, tenantId, input.email))
         throw new Problem(problems.emailTaken, { errors: [{ pointer: '/email', detail: 'is a member already' }] });
       await revokeInvitations(tx, tenantId, { email: input.email }, now.toString());
@@ -114,7 +116,7 @@ export class InvitationManager {
     const tenant = this.#tenants.admit({ tenantId });
     const now = this.#clock.now().toString();
     const invitation = await this.#db.forTenant(tenantId, (tx) => readInvitation(tx, tenantId, id, now));
-    if (invitation === undefined) throw new Problem(problems.linkInvalid);
+    if (invitation === undefined) throw new Problem(problems.linkInvalid, { account: { tenantId } });
     return { invitation, tenant };
   }
 
@@ -129,7 +131,7 @@ export class InvitationManager {
     const passwordHash = await this.#hasher.hash(password);
     return this.#db.forTenant(tenantId, async (tx) => {
       const accepted = await acceptInvitation(tx, tenantId, id, this.#clock.now().toString());
-      if (accepted === undefined) throw new Problem(problems.linkInvalid);
+      if (accepted === undefined) throw new Problem(problems.linkInvalid, { account: { tenantId } });
       const kind = tenantId === platformTenantId ? 'operator' : 'user';
       const { requestId, ...from } = origin;
       const user = await this.#members.createIn(
@@ -150,7 +152,7 @@ export class InvitationManager {
   }
 
   async #find(token: string): Promise<{ tenantId: string; id: string }> {
-    const invalid = new Problem(problems.linkInvalid);
+    const invalid = new Problem(problems.linkInvalid, { account: {} });
     if (!this.#tokens.isOurs('invitation', token)) throw invalid;
     const hash = this.#tokens.hash('invitation', token);
     const credential = await this.#db.forService('directory', (tx) => findCredential(tx, hash, 'invitation'));

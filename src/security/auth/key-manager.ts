@@ -5,14 +5,14 @@ import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
 import { type Page, pageOf } from '#kernel/pages';
 import { invalidInput, notFound, Problem } from '#kernel/problem';
-import { type Cut, type Judged, type RBACManager, rbacProblems } from '#security/rbac';
+import type { Cut, Judged, RBACManager } from '#security/rbac';
 import { platformTenantId } from '#tenancy';
 
 import { normalNetworks } from './allow-list.ts';
 import type { KeyFormat } from './key-format.ts';
-import { insertKey, type KeyRow, readKey, readKeys, writeKey } from './key-store.ts';
+import { findCredential, insertKey, type KeyRow, readKey, readKeys, writeKey } from './key-store.ts';
 import { problems } from './problems.ts';
-import { beyondKey } from './within-key.ts';
+import { requireWithinKey } from './within-key.ts';
 
 /** What a key can be made of. Absent or null: no restriction. `agents` are UUIDs; `expiresAt` is ISO 8601. */
 export type KeySettings = {
@@ -24,6 +24,9 @@ export type KeySettings = {
   expiresAt?: string | null;
 };
 
+/** Takes what limits a key over to the one that takes its place: quota's, seen from here. */
+export type CarryLimits = (tx: Tx, tenantId: string, keys: { from: string; to: string }, cause: Cause) => Promise<void>;
+
 /** Who gives a key its rights; absent for Lintel itself (first start, demo). */
 export type Giver = Judged | undefined;
 
@@ -32,16 +35,24 @@ export type Giver = Judged | undefined;
  * disabled or removed (a service must not stop because a person leaves), and lists and events go on to name the maker.
  */
 export class KeyManager {
-  readonly #db: Pick<Doors, 'forTenant'>;
+  readonly #db: Pick<Doors, 'forTenant' | 'forService'>;
   readonly #clock: Clock;
   readonly #format: KeyFormat;
   readonly #rbac: RBACManager;
+  readonly #carryLimits: CarryLimits | undefined;
 
-  constructor(deps: { db: Pick<Doors, 'forTenant'>; clock: Clock; format: KeyFormat; rbac: RBACManager }) {
+  constructor(deps: {
+    db: Pick<Doors, 'forTenant' | 'forService'>;
+    clock: Clock;
+    format: KeyFormat;
+    rbac: RBACManager;
+    carryLimits?: CarryLimits | undefined;
+  }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
     this.#format = deps.format;
     this.#rbac = deps.rbac;
+    this.#carryLimits = deps.carryLimits;
   }
 
   /** Makes a key; `secret` is shown this once and stored nowhere. */
@@ -72,6 +83,14 @@ export class KeyManager {
     return found(await this.#db.forTenant(tenantId, (tx) => readKey(tx, tenantId, id)));
   }
 
+  /** The key of a secret while it can be used. */
+  async findLive(secret: string): Promise<KeyRow | undefined> {
+    const hash = this.#format.hash(secret);
+    const at = await this.#db.forService('directory', (tx) => findCredential(tx, hash, 'key'));
+    const key = at && (await this.#db.forTenant(at.tenantId, (tx) => readKey(tx, at.tenantId, at.refId)));
+    return key !== undefined && this.statusOf(key) === 'active' ? key : undefined;
+  }
+
   /** A tenant's keys, newest first. */
   async listKeys(
     tenantId: string,
@@ -97,7 +116,7 @@ export class KeyManager {
     });
   }
 
-  /** Makes a key that takes another's place; the old one ends after the overlap (0: at once). */
+  /** Makes a key that takes another's place, under the same limits; the old one ends after the overlap (0: at once). */
   async rotateKey(
     tenantId: string,
     id: string,
@@ -112,6 +131,7 @@ export class KeyManager {
       const role = await this.#roleIn(tx, before);
       await this.#check(tx, tenantId, before, role, giver);
       const made = await this.#insert(tx, tenantId, before, role, id, cause);
+      await this.#carryLimits?.(tx, tenantId, { from: id, to: made.key.id }, cause);
       const until = now.add({ hours: overlapHours }).toString();
       const old = { ...before, ...(overlapHours === 0 ? { revokedAt: until } : { overlapUntil: until }) };
       await writeKey(tx, old);
@@ -173,10 +193,8 @@ export class KeyManager {
       throw invalidInput('/expiresAt', 'is in the past');
     if (giver === undefined) return;
     this.#rbac.requireWithin(giver, [role], cutOf(settings));
-    const own = giver.kind === 'key' && giver.id !== undefined ? await readKey(tx, tenantId, giver.id) : undefined;
-    const detail =
-      own && beyondKey(own, { ...settings, allowedIps: settings.allowedIps && normalNetworks(settings.allowedIps) });
-    if (detail !== undefined) throw new Problem(rbacProblems.beyondOwnRights, { detail });
+    const allowedIps = settings.allowedIps && normalNetworks(settings.allowedIps);
+    await requireWithinKey(tx, giver, { expiresAt, allowedIps });
   }
 
   async #insert(

@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/clock';
 import type { Logger } from '#kernel/logger';
+import { repeat } from '#kernel/repeat';
 
 const writeEveryMs = 60_000;
 const flushEveryMs = 5_000;
@@ -13,7 +14,6 @@ export class LastUses {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #seen = new Map<string, { at: number; written: number }>();
-  #writing: Promise<void> = Promise.resolve();
 
   constructor(deps: { write: (uses: { id: string; at: string }[]) => Promise<void>; clock: Clock; log: Logger }) {
     this.#write = deps.write;
@@ -33,27 +33,31 @@ export class LastUses {
     return this.#seen.get(id)?.at;
   }
 
-  /** Writes what is due; forgets what has not been used for two minutes. */
+  /** Writes what is due, again what could not be written; forgets what has not been used for two minutes. */
   async flush(): Promise<void> {
     const now = this.#clock.now().epochMilliseconds;
-    const due: { id: string; at: string }[] = [];
-    for (const [id, seen] of this.#seen) {
-      if (seen.at > seen.written && now - seen.written >= writeEveryMs) {
-        due.push({ id, at: new Date(seen.at).toISOString() });
-        seen.written = seen.at;
-      } else if (now - seen.at > 2 * writeEveryMs) this.#seen.delete(id);
+    const due: { id: string; at: number }[] = [];
+    for (const [id, { at, written }] of this.#seen) {
+      if (at > written && now - written >= writeEveryMs) due.push({ id, at });
+      else if (now - at > 2 * writeEveryMs) this.#seen.delete(id);
     }
-    if (due.length > 0) await this.#write(due);
+    if (due.length === 0) return;
+    await this.#write(due.map(({ id, at }) => ({ id, at: new Date(at).toISOString() })));
+    for (const { id, at } of due) {
+      const seen = this.#seen.get(id);
+      if (seen !== undefined) seen.written = at;
+    }
   }
 
   /** Flushes every five seconds until the returned function is called. */
   start(): () => Promise<void> {
-    const timer = setInterval(() => {
-      this.#writing = this.flush().catch((error: unknown) => this.#log.debug({ err: error }, 'last uses not written'));
-    }, flushEveryMs);
+    const stop = repeat(
+      flushEveryMs,
+      () => this.flush(),
+      (error) => this.#log.debug({ err: error }, 'last uses not written'),
+    );
     return async () => {
-      clearInterval(timer);
-      await this.#writing;
+      await stop();
       await this.flush().catch(() => undefined);
     };
   }

@@ -27,6 +27,18 @@ export async function insertLoginToken(
   );
 }
 
+/** Whether a user's login link can still be used. */
+export async function isOpenLoginToken(
+  tx: Tx,
+  link: { tenantId: string; userId: string; hash: string; now: string },
+): Promise<boolean> {
+  const row = await tx.maybe(
+    'SELECT 1 FROM login_tokens WHERE tenant_id = $1 AND user_id = $2 AND hash = $3 AND used_at IS NULL AND expires_at > $4',
+    [link.tenantId, link.userId, link.hash, link.now],
+  );
+  return row !== undefined;
+}
+
 /** Uses a login link up: of several at once exactly one gets the user's id. */
 export async function useLoginToken(tx: Tx, tenantId: string, id: string, now: string): Promise<string | undefined> {
   const row = await tx.maybe<{ userId: string }>(

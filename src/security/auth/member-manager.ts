@@ -12,6 +12,7 @@ import { voidLoginTokens } from './link-store.ts';
 import { problems } from './problems.ts';
 import type { SessionManager } from './session-manager.ts';
 import { deleteUser, insertUser, readActive, readUser, readUsers, type UserRow, writeUser } from './store.ts';
+import { requireWithinKey } from './within-key.ts';
 
 /** What a new user is made of; without a password hash it signs in by link. */
 export type NewUser = {
@@ -87,7 +88,7 @@ export class MemberManager {
   }
 
   /**
-   * Changes a member. New roles or disabling end all sessions of the member. 403 where member or new roles are mightier than
+   * Changes a member. New roles or disabling end all sessions and login links of the member. 403 where member or new roles are mightier than
    * the giver; 409 for the last active owner.
    */
   updateMember(tenantId: string, id: string, change: MemberChange, cause: Cause, giver: Judged): Promise<UserRow> {
@@ -99,6 +100,7 @@ export class MemberManager {
       const after: UserRow = { ...before, ...rest };
       this.#rbac.requireWithin(giver, held);
       if (roles !== undefined) this.#rbac.requireWithin(giver, roles);
+      if (roles !== undefined || change.status === 'active') await requireWithinKey(tx, giver);
       const top = topRole(tenantId);
       const leaves = after.status === 'disabled' || (roles !== undefined && !roles.includes(top));
       if (held.includes(top) && before.status === 'active' && leaves) await this.#requireAnotherOwner(tx, tenantId, id);
@@ -106,8 +108,11 @@ export class MemberManager {
       const rolesChange = roles !== undefined && [...new Set(roles)].sort().join() !== [...held].sort().join();
       if (rolesChange) await this.#rbac.assignRole(tx, holderOf(after), roles, cause);
       const disabled = before.status === 'active' && after.status === 'disabled';
-      if (disabled) await voidLoginTokens(tx, tenantId, id, this.#clock.now().toString());
-      if (disabled || rolesChange) await this.#sessions.end(tx, after, disabled ? 'disabled' : 'roles changed', cause);
+      if (disabled || rolesChange) {
+        // Who made a link for what the member was must not sign in as what it is now.
+        await voidLoginTokens(tx, tenantId, id, this.#clock.now().toString());
+        await this.#sessions.end(tx, after, disabled ? 'disabled' : 'roles changed', cause);
+      }
       if (Object.keys(rest).length > 0)
         await this.#tell(tx, 'updated', after, cause, { before: shownOf(before), after: shownOf(after) });
       return after;
@@ -115,8 +120,9 @@ export class MemberManager {
   }
 
   /** 403 when a member is mightier than the giver: who can sign in as somebody has their rights. */
-  requireWithin(tenantId: string, id: string, giver: Judged): void {
-    this.#rbac.requireWithin(giver, this.#rbac.rolesOf(tenantId, 'user', id));
+  async requireWithin(tx: Tx, user: UserRow, giver: Judged): Promise<void> {
+    this.#rbac.requireWithin(giver, await this.#rbac.rolesIn(tx, holderOf(user)));
+    await requireWithinKey(tx, giver);
   }
 
   /** Removes a member with its sessions; the keys that they made stay. 403 and 409 as {@link updateMember}. */

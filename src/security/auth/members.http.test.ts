@@ -272,6 +272,53 @@ describe('security', () => {
     ).toBe(201);
   });
 
+  test('a link made for what a member was does not sign in as what it has become', async () => {
+    const {
+      people: [owner, admin, viewer],
+    } = await house('owner', 'admin', 'viewer');
+    if (owner === undefined || admin === undefined || viewer === undefined) throw new Error('nobody');
+    const path = `/v1/members/${viewer.outside}`;
+    const made = await call(node.app, 'POST', `${path}/login-link`, { cookie: admin.cookie });
+    expect(made.statusCode).toBe(201);
+    const token = tokenIn(made.json().link);
+    await call(node.app, 'PATCH', path, { cookie: owner.cookie }, { name: 'Same rights' });
+    await call(node.app, 'PATCH', path, { cookie: owner.cookie }, { roles: ['owner'] });
+    expect((await call(node.app, 'POST', '/v1/auth/link', {}, { token })).statusCode).toBe(401);
+  });
+
+  test('a key that is bound to a time or a place makes nobody who is not', async () => {
+    const { tenantId, people } = await house('owner', 'viewer');
+    const viewer = people[1];
+    if (viewer === undefined) throw new Error('nobody');
+    const { keys } = node.auth;
+    const expiresAt = clock.now().add({ hours: 1 }).toString();
+    const make = (more: object) => keys.createKey(tenantId, { name: 'k', role: 'admin', ...more }, cause);
+    const old = await make({});
+    const giver = { kind: 'user', tenantId, roles: ['owner'] } as const;
+    await keys.rotateKey(tenantId, old.key.id, 1, cause, giver);
+    const path = `/v1/members/${viewer.outside}`;
+    for (const [key, status] of [
+      [(await make({ expiresAt })).secret, 403],
+      [(await make({ allowedIps: ['127.0.0.1'] })).secret, 403],
+      [old.secret, 403],
+      [(await make({})).secret, 201],
+    ] as const) {
+      const invited = await call(
+        node.app,
+        'POST',
+        '/v1/members',
+        { key },
+        { email: 'n@acme.example', roles: ['viewer'] },
+      );
+      const link = await call(node.app, 'POST', `${path}/login-link`, { key });
+      const ways = [invited.statusCode, link.statusCode];
+      const changed = await call(node.app, 'PATCH', path, { key }, { roles: ['developer'] });
+      const copy = await call(node.app, 'POST', '/v1/api-keys', { key }, { name: 'lasting', role: 'viewer' });
+      expect([...ways, copy.statusCode]).toEqual([status, status, status]);
+      expect(changed.statusCode).toBe(status === 201 ? 200 : 403);
+    }
+  });
+
   test('a key that may invite to tenants makes no operator with it', async () => {
     const scopes = ['platform-tenants:invite'];
     const { secret } = await node.auth.keys.createKey(platformTenantId, { name: 'narrow', scopes }, cause);

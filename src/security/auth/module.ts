@@ -2,6 +2,7 @@ import type { Clock } from '#kernel/clock';
 import type { Doors } from '#kernel/database';
 import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
+import { repeat } from '#kernel/repeat';
 import type { Sealer } from '#kernel/seal';
 import type { Snapshots } from '#kernel/snapshot';
 import type { RBACManager } from '#security/rbac';
@@ -9,10 +10,10 @@ import type { RBACManager } from '#security/rbac';
 import { AuthenticationManager } from './authentication-manager.ts';
 import { type AuthConfig, authSettings } from './config.ts';
 import { events } from './events.ts';
-import { createFirstOperator, type FirstOperator } from './first-operator.ts';
+import { createFirstOperator, type FirstOperator, renewFirstLink } from './first-operator.ts';
 import { InvitationManager } from './invitation-manager.ts';
 import { KeyFormat } from './key-format.ts';
-import { KeyManager } from './key-manager.ts';
+import { type CarryLimits, KeyManager } from './key-manager.ts';
 import { KeyRing } from './key-ring.ts';
 import { writeKeyUses } from './key-store.ts';
 import { LastUses } from './last-uses.ts';
@@ -25,13 +26,13 @@ import { keyRoutes } from './routes-keys.ts';
 import { memberRoutes } from './routes-members.ts';
 import { signInRoutes } from './routes-sign-in.ts';
 import { SessionManager } from './session-manager.ts';
-import { SignInManager, type SignInRefusal, type Tenants } from './sign-in-manager.ts';
+import { SignInManager, type Tenants } from './sign-in-manager.ts';
 import { writeSessionUses } from './store.ts';
 import { tables } from './tables.ts';
 import { LoginThrottle } from './throttle-logins.ts';
 import { Tokens } from './tokens.ts';
 
-export type { AuthConfig, FirstOperator, Mailer, PasswordHasher, SignInRefusal };
+export type { AuthConfig, FirstOperator, Mailer, PasswordHasher };
 export { authSettings, inProcessHasher };
 
 /** Auth's module with its services. */
@@ -45,13 +46,15 @@ export type AuthModule = Module & {
   readonly signIn: SignInManager;
   /** Addresses of one-time links. */
   readonly links: Links;
-  /** The first operator of an installation that has none; undefined when there is one. */
-  firstOperator(email: string): Promise<FirstOperator | undefined>;
+  /** The first operator of an installation that has none, once `keep` has kept it; undefined when there is one. */
+  firstOperator(email: string, keep?: (made: FirstOperator) => Promise<void>): Promise<FirstOperator | undefined>;
+  /** The token of a login link that works, for a first operator without a password; the `kept` one while that is it. */
+  renewFirstLink(email: string, kept: string): Promise<string | undefined>;
 };
 
 /**
  * Auth: who is calling. `hasher`: where passwords are hashed; `mailer`: how links reach people (absent: the inviter is shown
- * them once); `baseUrl`: where the console is reached, for links; `refused`: is told of sign-ins that failed.
+ * them once); `carryLimits`: limits of keys that are rotated (absent: there are none); `baseUrl`: where the console is reached, for links.
  */
 export function createAuthModule(deps: {
   db: Doors;
@@ -64,8 +67,8 @@ export function createAuthModule(deps: {
   tenants: Tenants;
   hasher: PasswordHasher;
   mailer?: Mailer | undefined;
+  carryLimits?: CarryLimits;
   baseUrl: () => string;
-  refused: (refusal: SignInRefusal) => void;
 }): AuthModule {
   const { db, clock, log } = deps;
   const format = new KeyFormat(deps.sealer);
@@ -89,7 +92,8 @@ export function createAuthModule(deps: {
     invitations,
     signIn,
     links,
-    firstOperator: (email) => createFirstOperator({ db, members, signIn, keys }, email),
+    firstOperator: (email, keep) => createFirstOperator({ db, members, signIn, keys }, email, keep),
+    renewFirstLink: (email, kept) => renewFirstLink({ db, clock, tokens, signIn }, email, kept),
     routes: [
       ...signInRoutes({ ...deps, signIn, sessions, invitations, links, throttle }),
       ...keyRoutes({ keys }),
@@ -111,23 +115,16 @@ export function createAuthModule(deps: {
     ],
     migrations: new URL('./migrations/', import.meta.url),
     start: async (role) => {
-      const stops = [keyUses.start(), sessionUses.start()];
       if (role === 'front') signIn.warm().catch(() => undefined);
-      if (role === 'background') {
-        const purge = async () => {
-          const now = clock.now();
-          await db.forPlatform((tx) => purgeEnded(tx, now.toString(), now.subtract({ hours: 720 }).toString()));
-          await db.forService('directory', (tx) => throttle.purge(tx));
-        };
-        let running: Promise<unknown> = Promise.resolve();
-        const timer = setInterval(() => {
-          running = purge().catch((error: unknown) => log.debug({ err: error }, 'ended sessions were not purged'));
-        }, 600_000);
-        stops.push(async () => {
-          clearInterval(timer);
-          await running;
-        });
-      }
+      const tidy = async () => {
+        await sessions.forgetOver();
+        if (role !== 'background') return;
+        const now = clock.now();
+        await db.forPlatform((tx) => purgeEnded(tx, now.toString(), now.subtract({ hours: 720 }).toString()));
+        await db.forService('directory', (tx) => throttle.purge(tx));
+      };
+      const failed = (error: unknown) => log.debug({ err: error }, 'ended sessions were not purged');
+      const stops = [keyUses.start(), sessionUses.start(), repeat(600_000, tidy, failed)];
       return async () => {
         await Promise.all(stops.map((stop) => stop()));
       };

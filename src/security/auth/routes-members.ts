@@ -190,8 +190,9 @@ export function memberRoutes(deps: {
       handle: async (context) => {
         const { tenantId, principal } = context;
         const id = idOf('user', context.params.id);
-        members.requireWithin(tenantId, id, principal);
-        const issued = await signIn.issueLoginLink(tenantId, id, loginMinutes, causeOf(context));
+        const issued = await signIn.issueLoginLink(tenantId, id, loginMinutes, causeOf(context), (tx, user) =>
+          members.requireWithin(tx, user, principal),
+        );
         const { email: to, name, locale } = issued.user;
         const mail = { to, name, locale: locale ?? context.locale, minutes: loginMinutes };
         context.reply.code(201);

@@ -13,6 +13,7 @@ import type { Links } from './links.ts';
 import { email, name, password, sessionSchema, shownSession, token } from './schemas.ts';
 import type { SessionManager } from './session-manager.ts';
 import type { SignedIn, SignInManager, SignInOrigin, Tenants } from './sign-in-manager.ts';
+import { lowerEmail } from './store.ts';
 import type { LoginThrottle } from './throttle-logins.ts';
 
 const signedInSchema = Type.Object({
@@ -81,7 +82,8 @@ export function signInRoutes(deps: {
       },
       handle: async (context) => {
         const origin = arriving(context as Context);
-        await throttle.take(`link ${context.body.email.toLowerCase()}`, origin.ip);
+        const account = lowerEmail(context.body.email);
+        await throttle.take(`link ${account}`, origin.ip, account);
         context.reply.code(202);
         if (links.canMail) {
           // After the answer: how long it takes would tell whether the address is known.
@@ -146,7 +148,9 @@ export function signInRoutes(deps: {
         const { tenantId, id, sessionId } = requireSession(context as Context);
         await sessions.endOne(tenantId, id, sessionId, 'signed out', causeOf(context));
         giveCookie(context.request, context.reply, undefined, 0);
-        return context.reply.code(204).send();
+        // Not sent from here: with an Idempotency-Key the session ends when its transaction does.
+        context.reply.code(204);
+        return null;
       },
     }),
     route({

@@ -61,9 +61,10 @@ export class SessionManager {
       on: ['auth.session.', 'tenancy.tenant.deleted'],
       touched: sessionsOf,
       load: async (tx, ids) => {
-        const rows = await readAllSessions(tx, ids);
-        if (ids === undefined) this.#ids = new Map(rows.map((row) => [row.hash, row.id]));
-        else for (const row of rows) this.#ids.set(row.hash, row.id);
+        const rows = await readAllSessions(tx, ids, this.#clock.now().toString());
+        if (ids === undefined) this.#ids = new Map();
+        for (const id of ids ?? []) this.#ids.delete(this.#open.get(id)?.hash ?? '');
+        for (const row of rows) this.#ids.set(row.hash, row.id);
         return rows.map((row) => [row.id, row] as const);
       },
     });
@@ -178,6 +179,19 @@ export class SessionManager {
       now,
     );
     return sessionIds.length;
+  }
+
+  /** Lets go of what this process holds of sessions that are over by their time: no event tells of those. Returns how many. */
+  async forgetOver(): Promise<number> {
+    const over = [...this.#open.values()].filter((session) => this.#isOver(session));
+    const [first] = over;
+    if (first !== undefined) {
+      const sessionIds = over.map(({ id }) => id);
+      await this.#snapshots.apply([
+        { ...touching('auth.session.ended', first.tenantId, first.id), data: { sessionIds } },
+      ]);
+    }
+    return over.length;
   }
 
   async #reread(hash: string): Promise<Principal | undefined> {

@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/clock';
 import type { Doors, Tx } from '#kernel/database';
 import { newId } from '#kernel/ids';
 import { append } from '#kernel/log';
-import { notFound, Problem } from '#kernel/problem';
+import { problems as kernelProblems, notFound, Problem } from '#kernel/problem';
 import { platformTenantId, type TenancyModule } from '#tenancy';
 
 import { checkPassword, normalPassword } from './check-password.ts';
@@ -25,14 +25,14 @@ export type SignedIn = { token: string; user: UserRow };
 /** A sign-in whose password fits accounts in several tenants: the person chooses one. */
 export type TenantChoice = { tenants: { slug: string; name: string }[] };
 
-/** What auth tells the audit log of a sign-in that failed. */
-export type SignInRefusal = { email: string; tenantId: string | undefined; reason: string; origin: SignInOrigin };
-
 /** What auth needs of tenancy. */
 export type Tenants = Pick<TenancyModule, 'admit' | 'tenants'>;
 
 /** More accounts of one address than this are not tried without naming the tenant: each costs a hash. */
 const mostAccounts = 5;
+
+/** Nobody's account. */
+const nobody = { tenantId: platformTenantId, userId: '00000000-0000-7000-8000-000000000000' };
 
 /** Signing in by password or one-time link, and changing the password. */
 export class SignInManager {
@@ -43,7 +43,6 @@ export class SignInManager {
   readonly #throttle: LoginThrottle;
   readonly #tokens: Tokens;
   readonly #tenants: Tenants;
-  readonly #refused: (refusal: SignInRefusal) => void;
   #dummy: Promise<string> | undefined;
 
   constructor(deps: {
@@ -54,7 +53,6 @@ export class SignInManager {
     throttle: LoginThrottle;
     tokens: Tokens;
     tenants: Tenants;
-    refused: (refusal: SignInRefusal) => void;
   }) {
     this.#db = deps.db;
     this.#clock = deps.clock;
@@ -63,7 +61,6 @@ export class SignInManager {
     this.#throttle = deps.throttle;
     this.#tokens = deps.tokens;
     this.#tenants = deps.tenants;
-    this.#refused = deps.refused;
   }
 
   /**
@@ -88,10 +85,8 @@ export class SignInManager {
     }
     if (users.length === 0) await this.#hasher.verify(dummy, password);
     const [first] = matched;
-    if (first === undefined) {
-      this.#refused({ email: account, tenantId: users[0]?.tenantId, reason: 'sign-in-failed', origin });
-      throw new Problem(problems.signInFailed);
-    }
+    if (first === undefined)
+      throw new Problem(problems.signInFailed, { account: { email: account, tenantId: users[0]?.tenantId } });
     const guessable = users.filter((user) => user.passwordHash !== null && user.status === 'active');
     await this.#throttle.succeeded(account, origin.ip, !others && matched.length === guessable.length);
     const open = matched.filter(({ tenantId }) => this.#tenants.tenants.get(tenantId)?.status === 'active');
@@ -106,16 +101,18 @@ export class SignInManager {
     return this.#db.forTenant(chosen.tenantId, (tx) => this.begin(tx, chosen, 'password', origin));
   }
 
-  /** Makes a one-time login link's token. Links made before for the same user end. */
+  /** Makes a one-time login link's token. Links made before for the same user end. `check` may refuse it, the user's row being locked. */
   async issueLoginLink(
     tenantId: string,
     userId: string,
     minutes: number,
     cause: Cause,
+    check?: (tx: Tx, user: UserRow) => Promise<void>,
   ): Promise<{ token: string; expiresAt: string; user: UserRow }> {
     return this.#db.forTenant(tenantId, async (tx) => {
       const user = await readUser(tx, tenantId, userId, 'lock');
       if (user === undefined || user.status !== 'active') throw notFound('member');
+      await check?.(tx, user);
       return this.issueIn(tx, user, minutes, cause);
     });
   }
@@ -157,7 +154,7 @@ export class SignInManager {
 
   /** Signs in by a one-time link; of two at once one succeeds. */
   async useLoginLink(token: string, origin: SignInOrigin): Promise<SignedIn> {
-    const invalid = () => new Problem(problems.linkInvalid);
+    const invalid = (of?: string) => new Problem(problems.linkInvalid, { account: { tenantId: of } });
     if (!this.#tokens.isOurs('login', token)) throw invalid();
     const hash = this.#tokens.hash('login', token);
     const credential = await this.#db.forService('directory', (tx) => findCredential(tx, hash, 'login'));
@@ -167,7 +164,7 @@ export class SignInManager {
     return this.#db.forTenant(tenantId, async (tx) => {
       const userId = await useLoginToken(tx, tenantId, refId, this.#clock.now().toString());
       const user = userId === undefined ? undefined : await readUser(tx, tenantId, userId, 'lock');
-      if (user === undefined || user.status !== 'active') throw invalid();
+      if (user === undefined || user.status !== 'active') throw invalid(tenantId);
       return this.begin(tx, user, 'link', origin);
     });
   }
@@ -190,17 +187,20 @@ export class SignInManager {
     if (user.passwordHash !== null && !byLink) {
       const account = lowerEmail(user.email);
       await this.#throttle.take(account, origin.ip);
-      if (!(await this.#hasher.verify(user.passwordHash, normalPassword(input.currentPassword ?? '')))) {
-        this.#refused({ email: account, tenantId: who.tenantId, reason: 'password-change-failed', origin });
-        throw new Problem(problems.signInFailed, { detail: 'The present password is wrong.' });
-      }
+      if (!(await this.#hasher.verify(user.passwordHash, normalPassword(input.currentPassword ?? ''))))
+        throw new Problem(problems.signInFailed, {
+          detail: 'The present password is wrong.',
+          account: { email: account, tenantId: who.tenantId },
+        });
       const { users } = await this.#accounts(account, undefined);
       await this.#throttle.succeeded(account, origin.ip, users.length === 1);
     }
     const passwordHash = await this.#hasher.hash(password);
     return this.#db.forTenant(who.tenantId, async (tx) => {
       const present = await readUser(tx, who.tenantId, who.id, 'lock');
-      if (present === undefined || present.passwordHash !== user.passwordHash) throw notFound('member');
+      if (present === undefined) throw notFound('member');
+      if (present.passwordHash !== user.passwordHash)
+        throw new Problem(kernelProblems.conflict, { detail: 'The password was changed at this moment.' });
       const changed = { ...present, passwordHash };
       await writeUser(tx, changed);
       const actor = userActor(changed, who.tenantId === platformTenantId ? 'operator' : 'user');
@@ -239,7 +239,8 @@ export class SignInManager {
       ({ tenantId }) => slug === undefined || this.#tenants.tenants.get(tenantId)?.slug === slug,
     );
     const users: UserRow[] = [];
-    for (const { tenantId, userId } of wanted.slice(0, mostAccounts)) {
+    // An address that nobody has costs as many looks as one that somebody has.
+    for (const { tenantId, userId } of wanted.length === 0 ? [nobody] : wanted.slice(0, mostAccounts)) {
       const user = await this.#db.forTenant(tenantId, (tx) => readUser(tx, tenantId, userId));
       if (user !== undefined) users.push(user);
     }

@@ -248,6 +248,12 @@ describe('security', () => {
       cause,
     );
     const answers = [];
+    let looks = 0;
+    const { forTenant } = t.db;
+    t.db.forTenant = (...door) => {
+      looks++;
+      return forTenant.apply(t.db, door) as never;
+    };
     for (const [email, word] of [
       ['nobody@acme.example', password],
       [known.email, 'wrong horse battery'],
@@ -255,12 +261,14 @@ describe('security', () => {
       [none.email, password],
     ] as const) {
       hashes = 0;
+      looks = 0;
       const answer = await login({ email, password: word });
       const { requestId: _, ...body } = answer.json();
-      answers.push({ status: answer.statusCode, body, hashes });
+      answers.push({ status: answer.statusCode, body, hashes, looks });
     }
+    t.db.forTenant = forTenant;
     expect(new Set(answers.map((each) => JSON.stringify(each))).size).toBe(1);
-    expect(answers[0]).toMatchObject({ status: 401, hashes: 1 });
+    expect(answers[0]).toMatchObject({ status: 401, hashes: 1, looks: 1 });
   });
 
   test('the first sign-in of a process does as much for an unknown address as for a wrong password', async () => {
@@ -309,6 +317,49 @@ describe('security', () => {
     clock.advance({ seconds: 4 });
     expect((await login({ email: user.email, password })).statusCode).toBe(200);
     for (let i = 0; i < 9; i++) expect((await guess()).statusCode).toBe(401);
+  });
+
+  test('who hammers on from one address, though told to wait, shuts nobody out elsewhere', async () => {
+    const user = await person(await tenant());
+    const from = (remoteAddress: string, word: string) =>
+      node.app.inject({
+        method: 'POST',
+        url: '/v1/auth/login',
+        remoteAddress,
+        headers: { host: 'localhost:8080' },
+        payload: { email: user.email, password: word },
+      });
+    const codes: number[] = [];
+    for (let i = 0; i < 120; i++) codes.push((await from('198.51.100.20', 'guess guess guess')).statusCode);
+    expect(codes.filter((code) => code === 401)).toHaveLength(10);
+    expect((await from('198.51.100.21', password)).statusCode).toBe(200);
+  });
+
+  test('at an address with many failures a good sign-in makes the next person wait for nothing', async () => {
+    const acme = await tenant();
+    const [first, second] = [await person(acme), await person(acme)];
+    const at = (email: string, word: string) =>
+      node.app.inject({
+        method: 'POST',
+        url: '/v1/auth/login',
+        remoteAddress: '198.51.100.30',
+        headers: { host: 'localhost:8080' },
+        payload: { email, password: word },
+      });
+    for (let i = 0; i < 100; i++) expect((await at(`p${i}@nowhere.example`, 'mistyped')).statusCode).toBe(401);
+    expect((await at(first.email, password)).statusCode).toBe(429);
+    clock.advance({ minutes: 15 });
+    for (const { email } of [first, second]) expect((await at(email, password)).statusCode).toBe(200);
+    expect((await at(first.email, 'mistyped')).statusCode).toBe(401);
+    expect((await at(second.email, password)).statusCode).toBe(429);
+    // A day after the first of them they are forgotten, though somebody has signed in there all the time.
+    clock.advance({ hours: 12 });
+    expect((await at(second.email, password)).statusCode).toBe(200);
+    clock.advance({ hours: 12 });
+    for (const { email } of [first, second]) {
+      expect((await at(email, 'mistyped')).statusCode).toBe(401);
+      expect((await at(email, password)).statusCode).toBe(200);
+    }
   });
 
   test('an account of the same address elsewhere, made by a guesser, forgives the guesses at nobody else’s', async () => {

@@ -150,9 +150,12 @@ const openSessions = `SELECT s.tenant_id, s.id, s.user_id, s.hash, s.created_at,
   u.name AS user_name FROM sessions s JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
   WHERE s.ended_at IS NULL AND u.status = 'active'`;
 
-/** Open sessions of all tenants, or those of the given ids: for the snapshot. */
-export function readAllSessions(tx: Tx, ids: readonly string[] | undefined): Promise<SessionRow[]> {
-  return tx.query<SessionRow>(`${openSessions} AND ($1::uuid[] IS NULL OR s.id = ANY ($1))`, [ids ?? null]);
+/** Open sessions of all tenants, or those of the given ids, that expire after a moment: for the snapshot. */
+export function readAllSessions(tx: Tx, ids: readonly string[] | undefined, after: string): Promise<SessionRow[]> {
+  return tx.query<SessionRow>(`${openSessions} AND ($1::uuid[] IS NULL OR s.id = ANY ($1)) AND s.expires_at > $2`, [
+    ids ?? null,
+    after,
+  ]);
 }
 
 /** A user's open sessions, newest first. */

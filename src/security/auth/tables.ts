@@ -45,7 +45,7 @@ export const tables = [
     kept: 'as long as the user',
     data: { email_lower: 'personal' },
   }),
-  table('login_throttles', 'key failures last_at blocked_until', {
+  table('login_throttles', 'key failures since last_at blocked_until', {
     home: 'directory',
     tenantRows: false,
     kept: '2 days',

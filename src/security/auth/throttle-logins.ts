@@ -7,7 +7,7 @@ import type { Sealer } from '#kernel/seal';
 import { problems } from './problems.ts';
 import { clearFailures, countAttempt, forgiveAttempt, purgeThrottles } from './throttle-store.ts';
 
-/** Failures in a row that cost nothing; from then on each costs a wait that doubles, up to a quarter of an hour. */
+/** Failures of a day that cost nothing; from then on each costs a wait that doubles, up to a quarter of an hour. */
 const free = { pair: 10, account: 100, address: 100 } as const;
 
 /** The most that an attempt waits, seconds. */
@@ -29,23 +29,26 @@ export class LoginThrottle {
     this.#sealer = deps.sealer;
   }
 
-  /** Counts an attempt; 429 with Retry-After while one of its counters makes it wait. */
-  async take(account: string, ip: string): Promise<void> {
-    const now = this.#clock.now().toString();
-    const waits = await this.#db.forService('directory', async (tx) => {
+  /**
+   * Counts an attempt; 429 with Retry-After while one of its counters makes it wait. Then none counts it: it has guessed nothing, and
+   * whoever is made to wait at one address must not shut an account for everybody else.
+   */
+  async take(account: string, ip: string, email = account): Promise<void> {
+    const now = this.#clock.now();
+    await this.#db.forService('directory', async (tx) => {
       const ends: string[] = [];
       for (const [kind, key] of this.#keys(account, ip)) {
-        const blockedUntil = await countAttempt(tx, key, free[kind], longestWaitSeconds, now);
+        const blockedUntil = await countAttempt(tx, key, free[kind], longestWaitSeconds, now.toString());
         if (blockedUntil !== undefined) ends.push(blockedUntil);
       }
-      return ends;
-    });
-    if (waits.length === 0) return;
-    const until = Math.max(...waits.map((end) => Date.parse(end)));
-    const seconds = Math.max(1, Math.ceil((until - this.#clock.now().epochMilliseconds) / 1000));
-    throw new Problem(problems.signInThrottled, {
-      detail: `Try again in ${seconds} s.`,
-      headers: { 'retry-after': String(seconds) },
+      if (ends.length === 0) return;
+      const until = Math.max(...ends.map((end) => Date.parse(end)));
+      const seconds = Math.max(1, Math.ceil((until - now.epochMilliseconds) / 1000));
+      throw new Problem(problems.signInThrottled, {
+        detail: `Try again in ${seconds} s.`,
+        headers: { 'retry-after': String(seconds) },
+        account: { email },
+      });
     });
   }
 

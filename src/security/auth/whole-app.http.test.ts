@@ -57,6 +57,18 @@ describe('happy', () => {
       );
   });
 
+  test('a key that is rotated is under the same limits as before', async () => {
+    const { body: made } = await app.call(acme.key, 'POST', '/v1/api-keys', { name: 'capped' });
+    const limit = { scope: 'key', resource: 'tokens', window: 'day', amount: '500' };
+    const set = await app.call(acme.key, 'POST', '/v1/limits', { ...limit, scopeId: made['id'] });
+    expect(set.status).toBe(201);
+    const { body: next } = await app.call(acme.key, 'POST', `/v1/api-keys/${made['id']}/rotate`, {});
+    const limits = async (key: unknown) =>
+      (await app.call(acme.key, 'GET', `/v1/limits?scopeId=${key}`)).body['data'] as unknown as object[];
+    expect(await limits(next['id'])).toMatchObject([{ ...limit, scopeId: next['id'], enabled: true }]);
+    expect(await limits(made['id'])).toMatchObject([{ ...limit, scopeId: made['id'] }]);
+  });
+
   test('every permission that a route asks for is in the vocabulary, and some role gives it', async () => {
     const vocabulary = new Set(app.app.modules.flatMap((module) => module.permissions ?? []).map(({ name }) => name));
     const asked = app.app.modules

@@ -14,6 +14,7 @@ const vocabulary: Permission[] = [
     ),
   ),
   { name: 'agents:invoke', risk: 'low', area: 'tenant' },
+  { name: 'agents:approve', risk: 'high', area: 'tenant', named: true },
   { name: 'platform-nodes:read', risk: 'low', area: 'platform' },
   { name: 'platform-tenants:create', risk: 'high', area: 'platform' },
 ];
@@ -85,6 +86,24 @@ test('a decision names the role that decided, a refusal says what is missing', (
     reason: "The key's scopes do not include agents:create.",
   });
   expect(rbac.checkPermission({ ...key, scopes: ['invoices:read'] }, 'invoices:read', 'tenant').allowed).toBe(false);
+});
+
+test('what a person is asked for a key says only where its scopes name it, and gives to no other key unless it has it', () => {
+  const person = { kind: 'user', tenantId: acme, roles: ['developer'] } as const;
+  const key = { ...person, kind: 'key' } as const;
+  const may = (judged: Parameters<typeof rbac.checkPermission>[0]) =>
+    rbac.checkPermission(judged, 'agents:approve', 'tenant');
+  expect(may(person).allowed).toBe(true);
+  expect(may(key)).toEqual({ allowed: false, reason: 'A key may do this only where its scopes name agents:approve.' });
+  const named = { ...key, scopes: ['agents:approve'] };
+  expect(may(named).allowed).toBe(true);
+  expect(may({ ...named, roles: ['viewer'] }).allowed).toBe(false);
+  expect(rbac.permissionsOf(key)).not.toContain('agents:approve');
+  expect(() => rbac.requireWithin(key, ['developer'], { scopes: named.scopes })).toThrow('do not have agents:approve');
+  expect(() => rbac.requireWithin(key, ['developer'], {})).not.toThrow();
+  expect(() => rbac.requireWithin(named, ['developer'], { scopes: named.scopes })).not.toThrow();
+  expect(() => rbac.requireWithin(person, ['developer'], { scopes: named.scopes })).not.toThrow();
+  expect(() => rbac.requireWithin(key, ['developer'])).not.toThrow();
 });
 
 test('nobody gives rights beyond their own', () => {

@@ -23,7 +23,12 @@ export type Cut = {
   mode?: Principal['mode'];
 };
 
-type Index = { roles: ReadonlyMap<string, Role>; vocabulary: ReadonlyMap<string, Permission> };
+type Index = {
+  roles: ReadonlyMap<string, Role>;
+  vocabulary: ReadonlyMap<string, Permission>;
+  /** What keys have only by name. */
+  named: ReadonlySet<string>;
+};
 
 /** Role-based access control: decides from memory, naming the role that decided. */
 export class RBACManager {
@@ -48,9 +53,15 @@ export class RBACManager {
 
   /**
    * Whether a principal may do something: its roles ∩ its scopes. `permission: null` asks only that it is signed in (and, for
-   * `area: 'platform'`, that it is the platform's). Default deny.
+   * `area: 'platform'`, that it is the platform's). What is a person's to use a key has only where its scopes name it. Default deny.
    */
   checkPermission(principal: Judged, permission: string | null, area: 'tenant' | 'platform'): Decision {
+    if (permission !== null && isUncut(principal) && this.#vocabulary().named.has(permission))
+      return { allowed: false, reason: `A key may do this only where its scopes name ${permission}.` };
+    return this.#byRole(principal, permission, area);
+  }
+
+  #byRole(principal: Judged, permission: string | null, area: 'tenant' | 'platform'): Decision {
     if (area === 'platform' && principal.tenantId !== platformTenantId)
       return { allowed: false, reason: 'This is for the operators of the platform.' };
     if (permission === null) return { allowed: true, reason: 'Any signed-in principal may.' };
@@ -103,18 +114,22 @@ export class RBACManager {
 
   /**
    * 403 unless `giver` itself has every permission that `roles` cut down by `cut` would give, and, for the role owner, is one:
-   * nobody makes somebody (or a key) mightier than themselves. A test key gives test keys alone, one for some agents keys for these.
+   * nobody makes somebody (or a key: it has a `cut`) mightier than themselves. A test key gives test keys alone, one for some agents keys
+   * for these.
    */
-  requireWithin(giver: Judged, roles: readonly string[], cut: Cut = {}): void {
+  requireWithin(giver: Judged, roles: readonly string[], cut?: Cut): void {
     const beyond = (detail: string) => new Problem(problems.beyondOwnRights, { detail });
-    const { scopes, agents, mode = 'live' } = cut;
+    const { scopes, agents, mode = 'live' } = cut ?? {};
     if (roles.includes('owner') && !giver.roles.includes('owner')) throw beyond('Only owners give the role owner.');
     if (giver.mode === 'test' && mode !== 'test') throw beyond('A test key gives rights to test keys alone.');
     if (giver.agents !== undefined && !(agents?.every((id) => giver.agents?.includes(id)) ?? false))
       throw beyond('Your key may call some agents alone: it gives rights to keys for these alone.');
     const tenantId = giver.tenantId;
-    const wanted = this.permissionsOf({ tenantId, roles, ...(scopes === undefined ? {} : { scopes }) });
-    const missing = wanted.filter((name) => !this.checkPermission(giver, name, 'tenant').allowed);
+    const given: Judged = { kind: 'key', tenantId, roles, ...(scopes === undefined ? {} : { scopes }) };
+    // People get by role what keys get by name.
+    const has = (judged: Judged, name: string) =>
+      (cut === undefined ? this.#byRole(judged, name, 'tenant') : this.checkPermission(judged, name, 'tenant')).allowed;
+    const missing = [...this.#vocabulary().vocabulary.keys()].filter((name) => has(given, name) && !has(giver, name));
     if (missing.length > 0)
       throw new Problem(problems.beyondOwnRights, {
         detail: `You do not have ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ' …' : ''} yourself.`,
@@ -174,7 +189,13 @@ export class RBACManager {
     this.#index ??= {
       roles: builtInRoles(this.#permissions()),
       vocabulary: new Map(this.#permissions().map((permission) => [permission.name, permission])),
+      named: new Set(this.#permissions().flatMap(({ name, named }) => (named === true ? [name] : []))),
     };
     return this.#index;
   }
+}
+
+/** A key that has all its role gives. */
+function isUncut({ kind, scopes }: Judged): boolean {
+  return kind === 'key' && scopes === undefined;
 }
