@@ -1,5 +1,7 @@
 import ipaddr from 'ipaddr.js';
 
+import { readServers } from '#kernel/database-address';
+
 /** One environment variable: how it is read, what it is when absent, what it is for. */
 export type Setting<T> = {
   readonly read: (text: string) => T;
@@ -143,18 +145,28 @@ export function envExample(settings: Settings): string {
     .join('\n');
 }
 
+/** The address of a PostgreSQL, or undefined when not set. */
+function databaseUrl(description: string, more: Partial<Setting<string | undefined>>): Setting<string | undefined> {
+  const address = url(['postgres', 'postgresql'], description, more);
+  return {
+    ...address,
+    read: (value) => {
+      readServers(address.read(value) as string);
+      return value;
+    },
+  };
+}
+
 /** The kernel's own slice. */
 export const kernelSettings = {
-  DATABASE_URL: url(
-    ['postgres', 'postgresql'],
-    'PostgreSQL 15 or newer; several hosts may be named. Not set: an embedded one starts by itself.',
+  DATABASE_URL: databaseUrl(
+    'PostgreSQL 15 or newer; several hosts may be named. Spoken to by verified TLS unless it is on this machine or sslmode=disable. Not set: an embedded one starts by itself.',
     {
       secret: true,
       example: 'postgres://lintel:…@db-1:5432,db-2:5432/lintel?sslmode=verify-full',
     },
   ),
-  DATABASE_ADMIN_URL: url(
-    ['postgres', 'postgresql'],
+  DATABASE_ADMIN_URL: databaseUrl(
     'An owner account, used for migrations alone. Not set: DATABASE_URL migrates too (weaker).',
     {
       secret: true,

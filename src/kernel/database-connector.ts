@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { parse } from 'pg-connection-string';
 
 import { type Bind, bindMessage } from '#kernel/bind-message';
+import { readServers } from '#kernel/database-address';
 import { rowTypes } from '#kernel/database-rows';
 
 /** How connections to the writable PostgreSQL are made. */
@@ -13,42 +13,15 @@ export type Connector = {
   open(): pg.Client;
 };
 
-/** Splits `postgres://user:pw@a:1,b:2/db?…` into one address per host. `pg` itself takes no URL with several hosts. */
-export function splitHosts(url: string): string[] {
-  const match = /^(postgres(?:ql)?:\/\/(?:[^@/]*@)?)([^/?]*)(.*)$/.exec(url);
-  if (match === null) throw new Error('not a PostgreSQL address');
-  const [, head, hosts, tail] = match;
-  return (hosts as string).split(',').map((host) => `${head}${host}${tail}`);
-}
-
-/** Connection settings of an address, of its first host when it names several. */
-export function connectionSettings(url: string): pg.ClientConfig {
-  return settingsOf(splitHosts(url)[0] as string);
-}
-
-/** Connection settings of one address; `sslmode` `require`, `verify-ca` and `verify-full` all verify the certificate. */
-function settingsOf(address: string): pg.ClientConfig {
-  const mode = /[?&]sslmode=([^&]*)/.exec(address)?.[1] ?? null;
-  const parsed = parse(address.replace(/([?&])sslmode=[^&]*&?/, '$1').replace(/[?&]$/, ''));
-  const root = parsed.ssl;
-  return {
-    host: parsed.host ?? 'localhost',
-    port: parsed.port ? Number(parsed.port) : 5432,
-    user: parsed.user,
-    password: parsed.password,
-    database: parsed.database ?? undefined,
-    ...(mode === null || mode === 'disable' || mode === 'prefer' || mode === 'allow'
-      ? {}
-      : { ssl: { rejectUnauthorized: true, ...(typeof root === 'object' ? root : {}) } }),
-  } as pg.ClientConfig;
-}
+/** How long a server may take to answer the first word, milliseconds. */
+const connectMs = 4_000;
 
 /** How long a server is waited for at the end of a connection, milliseconds: a lost route would say nothing for a quarter of an hour. */
 const farewellMs = 2_000;
 
 /** Finds the writable server among the hosts of a URL at every connect; sessions speak UTC and end idle transactions. */
 export function createConnector(url: string, applicationName: string): Connector {
-  const all = splitHosts(url).map(settingsOf);
+  const all = readServers(url);
   let preferred = 0;
   const common = {
     types: rowTypes,
@@ -56,7 +29,7 @@ export function createConnector(url: string, applicationName: string): Connector
     keepAlive: true,
     // Statements that do not wait for each other's answers are sent together.
     pipeline: true,
-    connectionTimeoutMillis: 4_000,
+    connectionTimeoutMillis: connectMs,
     query_timeout: 60_000,
     // Outside of a transaction that has taken a role a session is the least of them: a BEGIN that fails opens nothing.
     options:
@@ -85,11 +58,9 @@ export function createConnector(url: string, applicationName: string): Connector
       const attempt = Promise.race([super.connect(), ended])
         .then(async () => {
           if (all.length === 1) return;
-          const { rows } = await this.query('SELECT pg_is_in_recovery() AS standby');
-          if (rows[0]?.standby) {
-            await this.end();
-            throw new Error('no writable server at this host');
-          }
+          if (await isWritable(this)) return;
+          await this.end();
+          throw new Error('no writable server at this host');
         })
         .catch((error: unknown) => {
           // The pool asks again for a new client: the next one tries the next host.
@@ -111,4 +82,35 @@ export function createConnector(url: string, applicationName: string): Connector
   }
 
   return { client: WritableClient, open: () => new WritableClient() };
+}
+
+/**
+ * One connection to the writable server of an address as its own account, without a role and without limits: for migrations and for
+ * looking. Throws with what each server said when none can be written to.
+ */
+export async function connectPlainly(url: string): Promise<pg.Client> {
+  const said: string[] = [];
+  let cause: unknown;
+  for (const server of readServers(url)) {
+    const client = new pg.Client({ ...server, connectionTimeoutMillis: connectMs });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      if (await isWritable(client)) return client;
+      cause = new Error('it is a standby, or read-only');
+    } catch (error) {
+      cause = error;
+    }
+    await client.end().catch(() => undefined);
+    // Node says nothing but the code where a name has several addresses.
+    const { message, code } = cause as Error & { code?: string };
+    said.push(`${server.host}:${server.port}: ${message || code}`);
+  }
+  throw new Error(`No writable PostgreSQL can be reached: ${said.join('; ')}`, { cause });
+}
+
+/** Whether a server takes writes: a standby does not. */
+async function isWritable(client: Pick<pg.Client, 'query'>): Promise<boolean> {
+  const { rows } = await client.query("SELECT current_setting('transaction_read_only') = 'off' AS writable");
+  return rows[0]?.writable === true;
 }

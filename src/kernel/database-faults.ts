@@ -9,6 +9,9 @@ const networkFaults = new Set([
   'ETIMEDOUT',
   'EHOSTUNREACH',
   'ENETUNREACH',
+  // The name of a server that is away may be away too.
+  'ENOTFOUND',
+  'EAI_AGAIN',
 ]);
 
 /** True when an error says that the database is away or asks to try again, and nothing of the transaction took effect. */

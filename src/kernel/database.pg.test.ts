@@ -5,6 +5,7 @@ import { Database, type Statement } from '#kernel/database';
 import { createConnector } from '#kernel/database-connector';
 import { UnknownOutcome } from '#kernel/database-faults';
 import { newId } from '#kernel/ids';
+import { append, type NewEvent } from '#kernel/log';
 import { type TestDatabase, testDatabase } from '#test/database';
 import { postgresProxy } from '#test/tcp-proxy';
 
@@ -131,6 +132,22 @@ test('one statement that fails undoes a transaction in one trip', async () => {
   expect(await epochsOf(writer)).toEqual([]);
   // The connection is clean for the next.
   expect((await db.forTenant(tenant, (tx) => tx.one<Who>(who))).role).toBe('lintel_app');
+});
+
+test('who listens to commits and fails makes no committed change look failed', async () => {
+  const own = new Database({ connector: database.connector, poolSize: 2 });
+  const heard: string[] = [];
+  own.onCommit(() => Promise.reject(new Error('the snapshot could not be read')));
+  own.onCommit(async (events) => void heard.push(...events.map(({ type }) => type)));
+  const event = {
+    tenantId: tenant,
+    type: 'a.b.done',
+    actor: { kind: 'system', id: 'x' },
+    subject: { kind: 'x', id: tenant },
+  };
+  expect(await own.forTenant(tenant, async (tx) => (await append(tx, event as NewEvent)).type)).toBe('a.b.done');
+  expect(heard).toEqual(['a.b.done']);
+  await own.close();
 });
 
 test('a statement whose error is swallowed commits nothing', async () => {

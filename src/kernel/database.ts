@@ -198,7 +198,8 @@ export class Database implements Doors {
       this.#reached();
       return { result, events: appendedIn(open.tx) };
     }).then(async ({ result, events }) => {
-      if (events.length > 0) await Promise.all(this.#onCommit.map((listener) => listener(events)));
+      // One that fails hears of it from the log: the change is made, and its caller must not be told otherwise.
+      if (events.length > 0) await Promise.allSettled(this.#onCommit.map((listener) => listener(events)));
       return result;
     });
   }

@@ -11,7 +11,8 @@ export type Logged = Event & { seq: number };
 
 type Listener = (events: readonly Logged[]) => void | Promise<void>;
 
-const pollMs = 500;
+/** How often the log is read without being woken, milliseconds: twice the beat, which comes first as long as wake-ups are heard. */
+const pollMs = 1_000;
 
 /** A node that had no answer for so long takes the database for away. */
 const silentMs = 2_000;
@@ -38,6 +39,7 @@ export class LogFollower {
   #contactSince: number | undefined;
   #lastContactAt = performance.now();
   #stopped = false;
+  #hangUp: (() => void) | undefined;
   #woken = false;
   #wake: (() => void) | undefined;
   #running: Promise<void>[] = [];
@@ -85,6 +87,7 @@ export class LogFollower {
   /** Ends after the batch in hand. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#hangUp?.();
     this.#wakeUp();
     await Promise.all(this.#running);
   }
@@ -173,7 +176,7 @@ export class LogFollower {
         client.on('error', () => resolve());
         client.on('end', resolve);
       });
-      const stopped = setInterval(() => this.#stopped && void client.end().catch(() => undefined), 50);
+      this.#hangUp = () => void client.end().catch(() => undefined);
       try {
         await client.connect();
         client.on('notification', () => this.#wakeUp());
@@ -183,7 +186,6 @@ export class LogFollower {
       } catch {
         // Polling goes on without the wake-up channel.
       } finally {
-        clearInterval(stopped);
         await client.end().catch(() => undefined);
       }
       if (!this.#stopped) await new Promise((resolve) => setTimeout(resolve, 500));

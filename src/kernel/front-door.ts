@@ -11,7 +11,8 @@ export type RateDecision = {
   limit: number;
   remaining: number;
   resetSeconds: number;
-  limitId?: string;
+  /** What one that is not allowed is refused with. */
+  problem?: Problem;
 };
 
 /** What a step knows of the request. */
@@ -36,8 +37,8 @@ export type FrontDoorSteps = {
   authorize(principal: Principal, permission: string | null, area: 'tenant' | 'platform'): Decision;
   rateLimit(principal: Principal): RateDecision | undefined;
   /**
-   * Told of every refusal, for the audit log or, on routes of calls, the calls (both coalesce them). May answer with the id of the
-   * request whose record stands for this one too.
+   * Told of everything a route answers with a problem, at the door and behind it, unless the problem is recorded already: for the audit
+   * log or, on routes of calls, the calls (both coalesce them). May answer with the id of the request whose record stands for this one too.
    */
   refused(refusal: {
     requestId: string;
@@ -53,6 +54,8 @@ export type FrontDoorSteps = {
 
 /** What the front door found out: stands on the request from its first hook on. */
 export type Admission = {
+  /** The step at hand; `handle` behind the door. */
+  step: string;
   principal: Principal | undefined;
   decision: Decision | undefined;
   trace: TraceStep[];
@@ -72,17 +75,10 @@ export function localeOf(header: string | undefined): string {
   return first.startsWith('zh') ? 'zh-CN' : 'en';
 }
 
-/**
- * Takes a request through authenticate → tenant → authorize → rate limit, writing the decision trace as it goes. Returns at
- * once (no promise) when every step answers from memory.
- */
-export function enter(
-  steps: FrontDoorSteps,
-  route: Route,
-  arrival: Arrival,
-  request: FastifyRequest,
-): Admission | Promise<Admission> {
-  const admission: Admission = {
+/** What is known of a request before its first step. */
+export function newAdmission(request: FastifyRequest): Admission {
+  return {
+    step: 'authenticate',
     principal: undefined,
     decision: undefined,
     trace: [],
@@ -90,32 +86,43 @@ export function enter(
     locale: localeOf(request.headers['accept-language']),
     rate: undefined,
   };
-  const refuse = (step: string, error: unknown): never => {
-    if (error instanceof Problem) {
-      const { principal, trace } = admission;
-      const { requestId } = arrival;
-      const { operationId } = route;
-      const told = steps.refused({ requestId, step, problem: error, principal, arrival, operationId, route, trace });
-      arrival.requestId = told ?? requestId;
-    }
-    throw error;
-  };
-  if (route.area === 'public') return admission;
+}
+
+/**
+ * Takes a request through authenticate → tenant → authorize → rate limit, writing what each decided into its admission as it goes.
+ * Returns at once (no promise) when every step answers from memory; throws or rejects with the problem of the step that refused.
+ */
+export function enter(
+  steps: FrontDoorSteps,
+  route: Route,
+  arrival: Arrival,
+  admission: Admission,
+): undefined | Promise<void> {
+  if (route.area === 'public') {
+    admission.step = 'handle';
+    return;
+  }
   const started = performance.now();
-  let found: Principal | undefined | Promise<Principal | undefined>;
-  try {
-    steps.fresh();
-    found = steps.authenticate(arrival);
-  } catch (error) {
-    return refuse('authenticate', error);
-  }
-  if (found instanceof Promise) {
-    return found.then(
-      (principal) => afterAuthentication(steps, route, admission, principal, started, refuse),
-      (error) => refuse('authenticate', error),
-    );
-  }
-  return afterAuthentication(steps, route, admission, found, started, refuse);
+  steps.fresh();
+  const found = steps.authenticate(arrival);
+  if (found instanceof Promise)
+    return found.then((principal) => afterAuthentication(steps, route, admission, principal, started));
+  afterAuthentication(steps, route, admission, found, started);
+}
+
+/** Tells of what a route refuses or fails with; the answer then carries the id of the request whose record stands for it. */
+export function tellRefusal(
+  steps: Pick<FrontDoorSteps, 'refused'>,
+  problem: Problem,
+  { arrival, admission, routeOptions }: FastifyRequest,
+): void {
+  const route = routeOptions.config.lintel;
+  if (route === undefined || problem.details.recorded === true) return;
+  const { principal, step, trace } = admission;
+  const { requestId } = arrival;
+  const { operationId } = route;
+  const told = steps.refused({ requestId, step, problem, principal, arrival, operationId, route, trace });
+  arrival.requestId = told ?? requestId;
 }
 
 function afterAuthentication(
@@ -124,68 +131,48 @@ function afterAuthentication(
   admission: Admission,
   principal: Principal | undefined,
   started: number,
-  refuse: (step: string, error: unknown) => never,
-): Admission {
+): void {
   let at = started;
-  let step = 'authenticate';
   const passed = (name: string, detail: Record<string, unknown>) => {
     const now = performance.now();
     admission.trace.push({ step: name, outcome: 'pass', us: Math.round((now - at) * 1000), detail });
     at = now;
   };
-  try {
-    if (principal === undefined) {
-      throw new Problem(problems.unauthenticated, {
-        detail: 'Send an API key as "Authorization: Bearer lt_live_…", or sign in.',
-        headers: { 'www-authenticate': 'Bearer realm="lintel"' },
-      });
-    }
-    admission.principal = principal;
-    passed('authenticate', {
-      kind: principal.kind,
-      id: formatId(principal.kind === 'key' ? 'key' : 'user', principal.id),
-      name: principal.name,
+  if (principal === undefined) {
+    throw new Problem(problems.unauthenticated, {
+      detail: 'Send an API key as "Authorization: Bearer lt_live_…", or sign in.',
+      headers: { 'www-authenticate': 'Bearer realm="lintel"' },
     });
-    step = 'tenant';
-    const tenant = steps.admitTenant(principal);
-    admission.demo = tenant.demo;
-    passed('tenant', { id: formatId('tenant', principal.tenantId) });
-    step = 'authorize';
-    const area = route.area === 'platform' ? 'platform' : 'tenant';
-    const decision = steps.authorize(principal, route.permission, area);
-    admission.decision = decision;
-    if (!decision.allowed)
-      throw new Problem(problems.forbidden, { detail: decision.reason, extra: { permission: route.permission } });
-    // Where the permission depends on the body the handler asks, and writes the step.
-    if (route.permission !== null)
-      passed('authorize', { permission: route.permission, role: decision.role, reason: decision.reason });
-    step = 'rateLimit';
-    if (route.rateLimited !== false) {
-      const rate = steps.rateLimit(principal);
-      admission.rate = rate;
-      if (rate !== undefined) {
-        if (!rate.allowed) {
-          throw new Problem(
-            {
-              type: 'rate-limited',
-              status: 429,
-              title: 'Too many requests.',
-              openai: { type: 'requests', code: 'rate_limit_exceeded' },
-            },
-            {
-              detail: `The limit of ${rate.limit} requests per second is reached; try again in ${rate.resetSeconds} s.`,
-              headers: { 'retry-after': String(Math.max(1, Math.ceil(rate.resetSeconds))), ...rateHeaders(rate) },
-              extra: { limit: rate.limitId, remaining: rate.remaining, resetSeconds: rate.resetSeconds },
-            },
-          );
-        }
-        passed('rateLimit', { limit: rate.limit, remaining: rate.remaining });
-      }
-    }
-    return admission;
-  } catch (error) {
-    return refuse(step, error);
   }
+  admission.principal = principal;
+  passed('authenticate', {
+    kind: principal.kind,
+    id: formatId(principal.kind === 'key' ? 'key' : 'user', principal.id),
+    name: principal.name,
+  });
+  admission.step = 'tenant';
+  const tenant = steps.admitTenant(principal);
+  admission.demo = tenant.demo;
+  passed('tenant', { id: formatId('tenant', principal.tenantId) });
+  admission.step = 'authorize';
+  const area = route.area === 'platform' ? 'platform' : 'tenant';
+  const decision = steps.authorize(principal, route.permission, area);
+  admission.decision = decision;
+  if (!decision.allowed)
+    throw new Problem(problems.forbidden, { detail: decision.reason, extra: { permission: route.permission } });
+  // Where the permission depends on the body the handler asks, and writes the step.
+  if (route.permission !== null)
+    passed('authorize', { permission: route.permission, role: decision.role, reason: decision.reason });
+  admission.step = 'rateLimit';
+  if (route.rateLimited !== false) {
+    const rate = steps.rateLimit(principal);
+    admission.rate = rate;
+    if (rate !== undefined) {
+      if (rate.problem !== undefined) throw rate.problem;
+      passed('rateLimit', { limit: rate.limit, remaining: rate.remaining });
+    }
+  }
+  admission.step = 'handle';
 }
 
 /** `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). */

@@ -65,8 +65,8 @@ export type Route = {
   readonly protocol?: 'openai';
   /** The permission asked for; `null` for public routes and for those any signed-in principal may use. */
   readonly permission: `${string}:${Verb}` | null;
-  /** True where each request is a *call*: its request id is the call's id, and it has a row in `calls`. */
-  readonly call?: boolean;
+  /** Where each request is a *call*, of which kind: its request id is the call's id, and it has a row in `calls`. */
+  readonly call?: 'chat' | 'embedding' | 'run';
   /** False where front-door limits are kept by the handler itself. */
   readonly rateLimited?: boolean;
   readonly schema: { params?: TSchema; query?: TSchema; body?: TSchema; response: Record<number, TSchema> };

@@ -35,6 +35,8 @@ export async function runIdempotent(
     if (kept !== undefined) {
       if (kept.requestHash !== hash) throw new Problem(mismatch);
       context.reply.code(kept.status).header('idempotency-replayed', 'true');
+      // A repeat made no call of its own.
+      if (route.call !== undefined) context.reply.header('x-request-id', (kept.answer as { call: string }).call);
       return kept.answer;
     }
     const answer = await handle();

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import pg from 'pg';
+import type pg from 'pg';
 
 import { services } from '#kernel/database';
+import { connectPlainly } from '#kernel/database-connector';
 
 /** One migration: its file name (`YYYYMMDDHHMM-name.sql`, globally ordered) and its text. */
 export type Migration = { readonly name: string; readonly sql: string };
@@ -40,13 +41,8 @@ const lockKey = 7_216_549_001;
  * migrations not yet run, each in a transaction as `lintel_owner`, under one lock. Safe to run from several machines at once.
  * Returns the names of those it ran. Throws when a migration that was run has another text now.
  */
-export async function migrate(
-  admin: pg.ClientConfig,
-  login: string,
-  migrations: readonly Migration[],
-): Promise<string[]> {
-  const client = new pg.Client(admin);
-  await client.connect();
+export async function migrate(adminUrl: string, login: string, migrations: readonly Migration[]): Promise<string[]> {
+  const client = await connectPlainly(adminUrl);
   try {
     const version = Number((await client.query('SHOW server_version_num')).rows[0].server_version_num);
     if (version < 150_000) throw new Error(`PostgreSQL 15 or newer is needed; this is ${version}.`);

@@ -47,6 +47,8 @@ export type Permission = {
   readonly risk: 'low' | 'medium' | 'high';
   /** Who can ever hold it: a tenant's people and keys, or the platform's operators. */
   readonly area: 'tenant' | 'platform';
+  /** A key has it only where its scopes name it, never by its role alone: it is a person's to use. */
+  readonly named?: true;
 };
 
 /** The closed list of verbs. */

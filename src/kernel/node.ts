@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Doors } from '#kernel/database';
 import { newId } from '#kernel/ids';
 import type { Logger } from '#kernel/logger';
+import { repeat } from '#kernel/repeat';
 
 /** What a process is there for. */
 export type NodeRole = 'front' | 'background';
@@ -17,8 +18,7 @@ export class NodeKeeper {
   readonly #spool: string | undefined;
   readonly #counters: (() => Record<string, number>)[] = [];
   readonly #snapshotSeq: () => number;
-  #timer: NodeJS.Timeout | undefined;
-  #beating: Promise<void> = Promise.resolve();
+  #endBeats: () => Promise<void> = () => Promise.resolve();
 
   constructor(deps: {
     doors: Pick<Doors, 'forService'>;
@@ -53,23 +53,16 @@ export class NodeKeeper {
         this.#spool ?? null,
       ]),
     );
-    let waiting = false;
-    this.#timer = setInterval(() => {
-      // While the database hangs, beats must not take one connection after the other.
-      if (waiting) return;
-      waiting = true;
-      this.#beating = this.#beat()
-        .catch((error: unknown) => this.#log.debug({ err: error }, 'no heartbeat'))
-        .finally(() => {
-          waiting = false;
-        });
-    }, 1_000);
+    this.#endBeats = repeat(
+      1_000,
+      () => this.#beat(),
+      (error) => this.#log.debug({ err: error }, 'no heartbeat'),
+    );
   }
 
   /** Says that the node ended by itself. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#beating;
+    await this.#endBeats();
     await this.#doors
       .forService('node_keeper', (tx) =>
         tx.execute('UPDATE nodes SET ended_at = clock_timestamp() WHERE id = $1', [this.id]),

@@ -20,6 +20,10 @@ export type ProblemDetails = {
   headers?: Record<string, string>;
   param?: string;
   cause?: unknown;
+  /** Whose account a sign-in was for, for the audit log alone: never sent. The tenant is known when the address is. */
+  account?: { email?: string; tenantId?: string | undefined };
+  /** True: the row of the call, or its run, says it already. */
+  recorded?: true;
 };
 
 /** A refusal or failure that the caller is told about: thrown anywhere, answered once in kernel/http. */

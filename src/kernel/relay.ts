@@ -7,6 +7,8 @@ const lockKey = 7_216_549_002;
 const heartbeatMs = 500;
 const batch = 2_000;
 const tendMs = 3_600_000;
+/** Between looks into the outbox, milliseconds: a fifth of the time since something was in it, so that what follows from it is not held up, within these. */
+const lookMs = { least: 25, most: 200 };
 
 /** The channel that wakes followers; only the relay notifies, never a hot transaction. */
 export const logChannel = 'lintel_log';
@@ -87,6 +89,7 @@ export class Relay {
     const epoch = rows[0].epoch;
     this.#log.info({ epoch }, 'this process relays the log');
     let beatAt = 0;
+    let movedAt = 0;
     let tendedAt = Number.NEGATIVE_INFINITY;
     while (!this.#stopped) {
       if (performance.now() - tendedAt >= tendMs) {
@@ -98,13 +101,14 @@ export class Relay {
       if (!beat) {
         const { rows: waiting } = await client.query({ name: 'relay-waiting', text: 'SELECT 1 FROM outbox LIMIT 1' });
         if (waiting.length === 0) {
-          await pause(25);
+          await pause(Math.min(lookMs.most, Math.max(lookMs.least, (performance.now() - movedAt) / 5)));
           continue;
         }
       }
       const moved = await client.query({ name: 'relay-move', text: moveSql, values: [epoch, beat] });
       if (moved.rows[0].held === 0) throw new Error('another relay took over');
       if (beat) beatAt = performance.now();
+      if (moved.rows[0].moved > 0) movedAt = performance.now();
       if (moved.rows[0].moved > 0 || beat) await client.query(`NOTIFY ${logChannel}`);
     }
   }

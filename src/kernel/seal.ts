@@ -93,7 +93,7 @@ export async function readRootKey(path: string): Promise<string> {
   }
   await mkdir(dirname(path), { recursive: true });
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  await writeFile(draft, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' });
+  await writeFile(draft, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true });
   await chmod(draft, 0o600);
   try {
     await link(draft, path);

@@ -10,6 +10,7 @@ import { createServer } from '#kernel/server';
 
 let app: FastifyInstance;
 let url: string;
+const lines: Record<string, unknown>[] = [];
 
 beforeAll(async () => {
   const common = { area: 'public', permission: null, summary: 'A route of the test.' } as const;
@@ -22,6 +23,15 @@ beforeAll(async () => {
         path: '/v1/things/:id',
         operationId: 'test.getThing',
         schema: { params: Type.Object({ id: Type.String() }), response: answer },
+        handle: () => ({ ok: true }),
+      }),
+      route({
+        ...common,
+        method: 'POST',
+        path: '/v1/calls-of-the-test',
+        operationId: 'test.call',
+        call: 'chat',
+        schema: { response: answer },
         handle: () => ({ ok: true }),
       }),
       route({
@@ -47,9 +57,10 @@ beforeAll(async () => {
         handle: () => ({ ok: true }),
       }),
     ],
-    steps: undefined as never,
+    steps: { refused: () => undefined } as never,
     database: undefined as never,
-    log: createLogger('silent'),
+    log: createLogger('info', {}, { write: (line) => lines.push(JSON.parse(line)) }),
+    onAnswer: () => undefined,
     maxBodyBytes: 8_388_608,
     trustedProxies: [],
     version: '0',
@@ -88,6 +99,28 @@ test('a known path answers 405 with what it takes, an unknown one 404; both as p
   }
   const unknown = await fetch(`${url}/v1/things/7/parts`);
   expect([unknown.status, unknown.headers.get('allow')]).toEqual([404, null]);
+});
+
+test('a query parameter that a route does not know is refused with its place, also where it takes none', async () => {
+  const answer = await fetch(`${url}/v1/things/1?bogus=1`);
+  expect([answer.status, await answer.json()]).toMatchObject([
+    400,
+    { errors: [{ pointer: '/query/bogus', detail: 'is not a member that is taken here' }] },
+  ]);
+});
+
+test('a request that is no call leaves one line in the log, without what the client wrote; a call leaves none', async () => {
+  lines.length = 0;
+  const answer = await fetch(`${url}/v1/things/a-secret?token=another`);
+  await fetch(`${url}/v1/calls-of-the-test`, { method: 'POST' });
+  await fetch(`${url}/nowhere/a-secret`);
+  const known = { operationId: 'test.getThing', method: 'GET', route: '/v1/things/:id', status: 400 };
+  await expect.poll(() => lines).toHaveLength(2);
+  expect(lines).toMatchObject([
+    { ...known, level: 'info', msg: 'answered', requestId: answer.headers.get('x-request-id') },
+    { operationId: 'other', route: 'other', status: 404 },
+  ]);
+  expect(JSON.stringify(lines)).not.toMatch(/a-secret|another/);
 });
 
 test('HEAD is answered where GET is public', async () => {

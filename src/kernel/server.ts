@@ -3,18 +3,27 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 
 import type { Database } from '#kernel/database';
 import { Drain, dropStalled } from '#kernel/drain';
-import { type Admission, type Arrival, actorOf, enter, type FrontDoorSteps, rateHeaders } from '#kernel/front-door';
+import {
+  type Admission,
+  type Arrival,
+  actorOf,
+  enter,
+  type FrontDoorSteps,
+  newAdmission,
+  rateHeaders,
+  tellRefusal,
+} from '#kernel/front-door';
 import type { Context, Principal, Route } from '#kernel/http';
 import { runIdempotent } from '#kernel/idempotency';
 import { formatId, newId } from '#kernel/ids';
 import type { Logger } from '#kernel/logger';
 import { withProblems } from '#kernel/openapi-problems';
 import { openaiProblemBody, Problem, problemBody, problems } from '#kernel/problem';
-import { requestLogging } from '#kernel/request-logging';
+import { logAnswer, requestLogging } from '#kernel/request-logging';
 import { requireStorable, requireStorableAddress } from '#kernel/storable-text';
 import { answerBrokenRequest, answerUnreadable, methodsByPath, noRoute } from '#kernel/stray-requests';
 import type { Answered } from '#kernel/telemetry';
-import { useValidators } from '#kernel/validators';
+import { querySchema, useValidators } from '#kernel/validators';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -75,7 +84,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     transformObject: (made) =>
       withProblems(
         'openapiObject' in made ? made.openapiObject : made.swaggerObject,
-        openaiOperations(deps.routes),
+        new Set(deps.routes.filter(({ protocol }) => protocol === 'openai').map(({ operationId }) => operationId)),
       ) as never,
     openapi: {
       openapi: '3.1.0',
@@ -106,6 +115,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
       method: request.method,
       host: request.host,
     };
+    request.admission = newAdmission(request);
     reply.raw.on('timeout', dropStalled);
     // Whoever watches over the process may ask how it does until its end.
     const late = drain.refusal();
@@ -113,16 +123,9 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     if (lintel === undefined) return done();
     if (request.method === 'GET') drain.watch(reply.raw);
     try {
-      const admission = enter(deps.steps, lintel, request.arrival, request);
-      if (admission instanceof Promise) {
-        admission.then((value) => {
-          request.admission = value;
-          done();
-        }, done);
-        return;
-      }
-      request.admission = admission;
-      done();
+      const entering = enter(deps.steps, lintel, request.arrival, request.admission);
+      if (entering === undefined) done();
+      else entering.then(() => done(), done);
     } catch (error) {
       done(error as Error);
     }
@@ -142,7 +145,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
       const { lintel } = request.routeOptions.config;
       const tenantId = request.admission?.principal?.tenantId;
       const seconds = reply.elapsedTime / 1000;
-      onAnswer({
+      const answer = {
         operationId: lintel?.operationId ?? 'other',
         method: request.method,
         route: lintel?.path ?? 'other',
@@ -152,7 +155,9 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
         requestId: request.arrival.requestId,
         tenantId: tenantId === undefined ? undefined : formatId('tenant', tenantId),
         traceparent: request.headers['traceparent']?.toString(),
-      });
+      };
+      onAnswer(answer);
+      logAnswer(deps.log, answer, lintel);
       done();
     });
   }
@@ -162,7 +167,8 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
 }
 
 function register(app: FastifyInstance, deps: ServerDeps, drain: Drain, route: Route): void {
-  const { params, query, body, response } = route.schema;
+  const { params, body, response } = route.schema;
+  const querystring = querySchema(route);
   app.route({
     method: route.method,
     url: route.path,
@@ -175,7 +181,7 @@ function register(app: FastifyInstance, deps: ServerDeps, drain: Drain, route: R
       tags: [route.operationId.split('.')[0] as string],
       ...(route.area === 'public' ? {} : { security: [{ key: [] }, { session: [] }] }),
       ...(params === undefined ? {} : { params }),
-      ...(query === undefined ? {} : { querystring: query }),
+      ...(querystring === undefined ? {} : { querystring }),
       ...(body === undefined ? {} : { body }),
       response,
     } as object,
@@ -269,15 +275,12 @@ export function toProblem(error: unknown): Problem {
 
 function answerError(deps: ServerDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
-  if (problem.kind.status >= 500)
-    deps.log.error(
-      {
-        err: problem.details.cause ?? error,
-        requestId: request.arrival.requestId,
-        operationId: request.routeOptions.config.lintel?.operationId,
-      },
-      problem.message,
-    );
+  tellRefusal(deps.steps, problem, request);
+  if (problem.kind.status >= 500) {
+    const { requestId } = request.arrival;
+    const operationId = request.routeOptions.config.lintel?.operationId;
+    deps.log.error({ err: problem.details.cause ?? error, requestId, operationId }, problem.message);
+  }
   return answerProblem(problem, request, reply);
 }
 
@@ -291,8 +294,4 @@ function answerProblem(problem: Problem, request: FastifyRequest, reply: Fastify
     .header('content-type', openai ? 'application/json; charset=utf-8' : 'application/problem+json; charset=utf-8')
     .serializer((body: unknown) => JSON.stringify(body))
     .send(openai ? openaiProblemBody(problem, requestId) : problemBody(problem, requestId));
-}
-
-function openaiOperations(routes: readonly Route[]): ReadonlySet<string> {
-  return new Set(routes.filter(({ protocol }) => protocol === 'openai').map(({ operationId }) => operationId));
 }

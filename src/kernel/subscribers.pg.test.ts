@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Database } from '#kernel/database';
 import { newId } from '#kernel/ids';
-import { append } from '#kernel/log';
+import { append, type Event } from '#kernel/log';
 import { createLogger } from '#kernel/logger';
 import { Relay } from '#kernel/relay';
 import { SubscriberRunner } from '#kernel/subscribers';
@@ -112,5 +112,44 @@ test('more readers than connections: their handlers, which need one each, do not
   } finally {
     await runner.stop();
     await db.close();
+  }
+}, 60_000);
+
+test('news wakes the readers of its types alone, also one that is at work', async () => {
+  const looks: string[] = [];
+  const seen: unknown[] = [];
+  const gate = Promise.withResolvers<void>();
+  const reader = (name: string, types: string[]) =>
+    new SubscriberRunner({
+      db: {
+        forService: (service, work) => {
+          looks.push(name);
+          return t.db.forService(service, work);
+        },
+      },
+      log,
+      subscribers: [
+        {
+          name,
+          types,
+          handle: async (event) => {
+            seen.push(event.data?.['n']);
+            await gate.promise;
+          },
+        },
+      ],
+    });
+  const runners = [reader('test.busy', ['kernel.test.done']), reader('test.deaf', ['kernel.other.'])];
+  for (const runner of runners) runner.start();
+  try {
+    await until(() => seen.length > 0 && looks.includes('test.deaf'));
+    const before = looks.filter((name) => name === 'test.busy').length;
+    const news = { type: 'kernel.test.done' } as Event;
+    for (const runner of runners) runner.wake([news]);
+    gate.resolve();
+    await until(() => looks.filter((name) => name === 'test.busy').length > before);
+    expect(looks.filter((name) => name === 'test.deaf')).toHaveLength(1);
+  } finally {
+    for (const runner of runners) await runner.stop();
   }
 }, 60_000);

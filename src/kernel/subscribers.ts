@@ -1,16 +1,20 @@
 import type { Doors } from '#kernel/database';
 import type { Logged } from '#kernel/follower';
-import { matchesType } from '#kernel/log';
+import { type Event, matchesType } from '#kernel/log';
 import type { Logger } from '#kernel/logger';
 import type { Subscriber } from '#kernel/module';
 
 const batch = 500;
-const idleMs = 1_000;
+/** How long a reader waits that nobody wakes: the follower wakes it for what it reads, and finds that by itself without the wake-up channel. */
+const idleMs = 5_000;
 /** A step ends after so much handling: its transaction is open meanwhile, and the database ends one that is idle for a minute. */
 const stepMs = 20_000;
 const lockBase = 7_216_550_000;
 /** So many readers work at a time: each holds a connection while its handler takes another, and the pool must have one left. */
 const atOnce = 2;
+
+/** A subscriber at work: whether something came for it since it last began to look, and what ends its pause. */
+type Reader = { readonly subscriber: Subscriber; woken: boolean; wake: (() => void) | undefined };
 
 /**
  * Runs the durable readers of the log: each has a cursor of its own and sees every event of its types at least once, in order. An
@@ -19,8 +23,7 @@ const atOnce = 2;
 export class SubscriberRunner {
   readonly #db: Pick<Doors, 'forService'>;
   readonly #log: Logger;
-  readonly #subscribers: readonly Subscriber[];
-  readonly #wakes = new Set<() => void>();
+  readonly #readers: Reader[];
   readonly #waiting: (() => void)[] = [];
   #working = 0;
   #stopped = false;
@@ -29,17 +32,22 @@ export class SubscriberRunner {
   constructor(deps: { db: Pick<Doors, 'forService'>; log: Logger; subscribers: readonly Subscriber[] }) {
     this.#db = deps.db;
     this.#log = deps.log;
-    this.#subscribers = deps.subscribers;
+    this.#readers = deps.subscribers.map((subscriber) => ({ subscriber, woken: false, wake: undefined }));
   }
 
   /** Begins to read. */
   start(): void {
-    this.#running = this.#subscribers.map((subscriber) => this.#run(subscriber));
+    this.#running = this.#readers.map((reader) => this.#run(reader));
   }
 
-  /** Something new may be in the log. */
-  wake(): void {
-    for (const wake of this.#wakes) wake();
+  /** These events are in the log now; without them: something new may be. Readers of other types sleep on. */
+  wake(events?: readonly Event[]): void {
+    for (const reader of this.#readers) {
+      const { types } = reader.subscriber;
+      if (events !== undefined && !events.some(({ type }) => matchesType(type, types))) continue;
+      reader.woken = true;
+      reader.wake?.();
+    }
   }
 
   /** Ends after the events in hand. */
@@ -49,20 +57,22 @@ export class SubscriberRunner {
     await Promise.all(this.#running);
   }
 
-  async #run(subscriber: Subscriber): Promise<void> {
+  async #run(reader: Reader): Promise<void> {
+    const { subscriber } = reader;
     let failures = 0;
     while (!this.#stopped) {
       try {
+        reader.woken = false;
         const more = await this.#inSlot(() => this.#step(subscriber));
         failures = 0;
-        if (!more) await this.#pause(idleMs);
+        if (!more && !reader.woken) await this.#pause(reader, idleMs);
       } catch (error) {
         failures++;
         this.#log[failures > 3 ? 'error' : 'warn'](
           { err: error, subscriber: subscriber.name, failures },
           'a reader of the log could not go on; it tries again',
         );
-        await this.#pause(Math.min(30_000, 100 * 2 ** failures), false);
+        await this.#pause(reader, Math.min(30_000, 100 * 2 ** failures), false);
       }
     }
   }
@@ -117,18 +127,18 @@ export class SubscriberRunner {
   }
 
   /** After a failure new events don't end the pause: they wait behind the one that failed. */
-  #pause(ms: number, wakeable = true): Promise<void> {
+  #pause(reader: Reader, ms: number, wakeable = true): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         if (!wakeable && !this.#stopped && performance.now() < end) return;
         clearTimeout(timer);
-        this.#wakes.delete(done);
+        reader.wake = undefined;
         resolve();
       };
       const end = performance.now() + ms - 1;
       const timer = setTimeout(done, ms);
       if (this.#stopped) done();
-      else this.#wakes.add(done);
+      else reader.wake = done;
     });
   }
 }

@@ -99,8 +99,8 @@ export class Supervisor {
 
 /**
  * Calls `stop` once, at the first request to end: drain message, loss of the parent (its IPC channel closes, even by SIGKILL), or
- * SIGTERM. As `program` SIGINT and SIGHUP are requests too; as `child` they are ignored, because a terminal sends them to the whole
- * process group and it is the program that drains its children in order.
+ * SIGTERM. As `program` SIGINT and SIGHUP are requests too; as `child` all three signals are ignored as long as the program is there,
+ * because a terminal (or systemd, SIGTERM) sends them to the whole process group, and it is the program that drains its children in order.
  *
  * Calls `hurry` when whoever asked cannot wait: at the hurry message, or at a SIGTERM or SIGINT half a second or more after the first
  * request (what comes sooner is the same Ctrl-C by another way: terminal, npm and launcher each pass it on).
@@ -120,7 +120,7 @@ export function onStopAsked(
     process.channel?.unref();
     stop(reason);
   };
-  process.on('SIGTERM', () => ask('SIGTERM'));
+  process.on('SIGTERM', () => (role === 'program' || asked !== undefined || !process.connected) && ask('SIGTERM'));
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => role === 'program' && ask(signal));
   if (process.send === undefined) return;
   const parentGone = () => {

@@ -35,9 +35,11 @@ export async function runChild(env: NodeJS.ProcessEnv): Promise<void> {
     ...(terms.role === 'front' ? { consoleDir: terms.consoleDir, hasher: remoteHasher() } : {}),
   });
   if (terms.role === 'background') answerHashing();
+  let ending = false;
   onStopAsked(
     'child',
     () => {
+      ending = true;
       const tell = () => {
         if (process.connected)
           process.send?.(
@@ -59,18 +61,23 @@ export async function runChild(env: NodeJS.ProcessEnv): Promise<void> {
     },
     () => app.hurry(),
   );
-  await app.start();
-  // Folders of an earlier start with more workers, or of a process that had to step aside.
-  if (terms.role === 'background') {
-    const take = () =>
-      spool
-        .takeIdle((folder) => app.services.metering.metering.ingestSpool(folder))
-        .catch((error: unknown) => {
-          log.warn({ err: error, folder: dirname(spool.folder) }, 'spools of earlier processes are taken in later');
-          setTimeout(take, laterMs).unref();
-        });
-    await take();
+  try {
+    await app.start();
+    // Folders of an earlier start with more workers, or of a process that had to step aside.
+    if (terms.role === 'background') {
+      const take = () =>
+        spool
+          .takeIdle((folder) => app.services.metering.metering.ingestSpool(folder))
+          .catch((error: unknown) => {
+            log.warn({ err: error, folder: dirname(spool.folder) }, 'spools of earlier processes are taken in later');
+            setTimeout(take, laterMs).unref();
+          });
+      await take();
+    }
+    if (terms.role === 'front') await app.server?.listen({ host: terms.host, port: terms.port });
+    process.send?.({ type: 'ready', nodeId: app.nodeId } satisfies ChildMessage);
+  } catch (error) {
+    // What a start misses that is overtaken by its end is no failure: the end closes it.
+    if (!ending) throw error;
   }
-  if (terms.role === 'front') await app.server?.listen({ host: terms.host, port: terms.port });
-  process.send?.({ type: 'ready', nodeId: app.nodeId } satisfies ChildMessage);
 }

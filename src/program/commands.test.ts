@@ -69,7 +69,8 @@ test('reset asks for --yes, wants a data folder that nobody runs on, and deletes
   const dataDir = join(folder, 'mixed');
   await mkdir(join(dataDir, 'spool', 'front-1'), { recursive: true });
   await mkdir(join(dataDir, 'photos'));
-  for (const name of ['root.key', 'first-run.json', 'letter.txt']) await writeFile(join(dataDir, name), name);
+  for (const name of ['root.key', 'root.key.0123456789ab', 'first-run.json', 'demo.json.new', 'letter.txt'])
+    await writeFile(join(dataDir, name), name);
   const before = (await readdir(dataDir)).sort();
   const lock = acquireRunLock(dataDir);
   expect(await run(['reset', '--data-dir', dataDir, '--yes'])).toMatchObject({

@@ -20,8 +20,27 @@ const questions: Record<string, readonly string[]> = {
   de: ['Calculate 12 * 34', 'What time is it in Europe/Berlin?', 'Calculate 7 * 8', 'Erzähl mir einen Witz'],
 };
 
-/** Between calls, milliseconds: 1.4 calls a second on average, never more than three. */
-const restMs = { least: 334, spread: 760 };
+/** Between calls, milliseconds: 0.7 calls a second on average, never more than three. */
+const rest = { least: 400, spread: 2_000 };
+
+/** One call of the demo, and what to rest after it, milliseconds. */
+type DemoCall = { tenant: DemoTenant; key: keyof DemoTenant['keys']; question: string; restMs: number };
+
+/** The demo's calls one after the other, until there is no tenant left: most by the good key, some by those that are going to be refused. */
+export function* planCalls(tenants: ReadonlySet<DemoTenant>, random: () => number = Math.random): Generator<DemoCall> {
+  const pick = <T>(from: readonly T[]) => from[Math.floor(random() * from.length)] as T;
+  while (tenants.size > 0) {
+    const tenant = pick([...tenants]);
+    const call = (key: DemoCall['key'], restMs: number): DemoCall => {
+      return { tenant, key, question: pick(questions[tenant.locale] ?? questions['en'] ?? []), restMs };
+    };
+    const chance = random();
+    const key = chance < 0.78 ? 'good' : chance < 0.86 ? 'slow' : chance < 0.93 ? 'poor' : 'viewer';
+    // The slow key may call once a second: of two calls within one the second is refused.
+    if (key === 'slow') yield call(key, rest.least);
+    yield call(key, rest.least + random() * rest.spread);
+  }
+}
 
 /**
  * The demo's traffic: ordinary keys over HTTP through the front door. Some calls are refused, by a rate, a permission or a spent
@@ -34,55 +53,41 @@ export async function demo(env: NodeJS.ProcessEnv): Promise<void> {
     stop.abort();
     process.exit(0);
   });
-  let { tenants } = JSON.parse(await readFile(join(dataDir, demoFile), 'utf8')) as DemoKeys;
+  const made = JSON.parse(await readFile(join(dataDir, demoFile), 'utf8')) as DemoKeys;
+  const tenants = new Set(made.tenants);
   let trouble = 0;
-  while (tenants.length > 0) {
-    const tenant = pick(tenants);
+  for (const call of planCalls(tenants)) {
     try {
-      const status = await ask(baseUrl, tenant);
+      const status = await ask(baseUrl, call);
       trouble = 0;
-      if (status === 401 || (status === 403 && !(await lives(baseUrl, tenant))))
-        tenants = tenants.filter((each) => each !== tenant);
+      if (status === 401 || (status === 403 && call.key !== 'viewer' && !(await lives(baseUrl, call.tenant))))
+        tenants.delete(call.tenant);
     } catch {
       trouble = Math.min(trouble + 1, 6);
     }
-    await sleep((restMs.least + Math.random() * restMs.spread) * 2 ** trouble, undefined, {
-      signal: stop.signal,
-    }).catch(() => undefined);
+    await sleep(call.restMs * 2 ** trouble, undefined, { signal: stop.signal }).catch(() => undefined);
   }
   // Nothing to do until the end: a process that ended would be started again.
   await new Promise(() => undefined);
 }
 
-/** One call; most by the good key, some by those that are going to be refused. */
-async function ask(baseUrl: string, { locale, agent, keys }: DemoTenant): Promise<number> {
-  const chance = Math.random();
-  const key = chance < 0.78 ? keys.good : chance < 0.86 ? keys.slow : chance < 0.93 ? keys.poor : keys.viewer;
-  const send = async () => {
-    const response = await fetch(`${baseUrl}/v1/chat/completions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'user-agent': 'lintel-demo' },
-      body: JSON.stringify({
-        model: `agent/${agent}`,
-        messages: [{ role: 'user', content: pick(questions[locale] ?? questions['en'] ?? []) }],
-      }),
-      signal: AbortSignal.timeout(20_000),
-    });
-    await response.arrayBuffer();
-    return response.status;
-  };
-  // The slow key may call once a second: of two calls at once one is refused.
-  if (key === keys.slow) return Math.max(...(await Promise.all([send(), send()])));
-  const status = await send();
-  return key === keys.viewer && status === 403 ? 200 : status;
+async function ask(baseUrl: string, { tenant, key, question }: DemoCall): Promise<number> {
+  const response = await fetch(`${baseUrl}/v1/chat/completions`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${tenant.keys[key]}`,
+      'content-type': 'application/json',
+      'user-agent': 'lintel-demo',
+    },
+    body: JSON.stringify({ model: `agent/${tenant.agent}`, messages: [{ role: 'user', content: question }] }),
+    signal: AbortSignal.timeout(20_000),
+  });
+  await response.arrayBuffer();
+  return response.status;
 }
 
 async function lives(baseUrl: string, tenant: DemoTenant): Promise<boolean> {
   const response = await fetch(`${baseUrl}/v1/tenant`, { headers: { authorization: `Bearer ${tenant.keys.good}` } });
   await response.arrayBuffer();
   return response.status === 200;
-}
-
-function pick<T>(from: readonly T[]): T {
-  return from[Math.floor(Math.random() * from.length)] as T;
 }

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 
 import { migrationFolders, readAppConfig, version } from '#app';
-import { connectionSettings } from '#kernel/database-connector';
+import { transportOf } from '#kernel/database-address';
+import { connectPlainly } from '#kernel/database-connector';
 import { createLogger } from '#kernel/logger';
 import { readMigrations } from '#kernel/migrate';
 import { AlreadyRunningError, acquireRunLock } from '#kernel/run-lock';
@@ -48,6 +49,7 @@ export async function doctor(args: readonly string[]): Promise<void> {
               'one account migrates and serves: SET LOCAL ROLE alone keeps tenants apart. Set DATABASE_ADMIN_URL to an owner account and give DATABASE_URL a plain one.',
           }
         : { ok: true, what: 'accounts', detail: 'migrations have an account of their own' },
+      lookAtTransport([config.DATABASE_URL, config.DATABASE_ADMIN_URL ?? config.DATABASE_URL]),
     );
     findings.push(...(await lookAtDatabase(config.DATABASE_URL, await findRootKey(config, options.dataDir))));
   } else if (!running) {
@@ -70,12 +72,25 @@ export async function doctor(args: readonly string[]): Promise<void> {
   if (findings.some(({ ok }) => ok === false)) process.exitCode = 1;
 }
 
+function lookAtTransport(urls: readonly string[]): Finding {
+  const ways = urls.map(transportOf);
+  const what = 'transport';
+  if (ways.includes('clear'))
+    return {
+      ok: 'weak',
+      what,
+      detail:
+        'sslmode=disable: passwords and rows cross the network in clear. Leave it out, or say verify-full, where the database has TLS.',
+    };
+  return { ok: true, what, detail: ways.includes('verified') ? 'TLS, verified' : 'does not leave this machine' };
+}
+
 async function lookAtDatabase(url: string, rootKey: string): Promise<Finding[]> {
-  const client = new pg.Client(connectionSettings(url));
+  let client: pg.Client;
   try {
-    await client.connect();
+    client = await connectPlainly(url);
   } catch (error) {
-    return [{ ok: false, what: 'database', detail: `cannot be reached: ${(error as Error).message}` }];
+    return [{ ok: false, what: 'database', detail: (error as Error).message }];
   }
   try {
     const { rows } = await client.query(

@@ -57,13 +57,11 @@ export function answerHashing(hasher: PasswordHasher = inProcessHasher()): void 
         (value): Answer => ({ value }),
         (error: unknown): Answer => ({ error: error instanceof Problem ? 'busy' : 'failed' }),
       )
-      .then((answer) =>
-        process.send?.({
-          type: 'hashed',
-          id: message.id,
-          ...(message.from === undefined ? {} : { from: message.from }),
-          answer,
-        } satisfies ChildMessage),
-      );
+      .then((answer) => {
+        const { id, from } = message;
+        const told: ChildMessage = { type: 'hashed', id, ...(from === undefined ? {} : { from }), answer };
+        // Without a callback the loss of the pipe would be an error that ends this process, which still drains.
+        process.send?.(told, undefined, undefined, () => undefined);
+      });
   });
 }

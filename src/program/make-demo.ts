@@ -1,9 +1,11 @@
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { App } from '#app';
 import { systemCause } from '#kernel/cause';
 import { formatId } from '#kernel/ids';
+import { keepFile } from './keep-file.ts';
 
 /** How a visitor calls the demo: the key and a ready curl. */
 export type DemoAccess = { tenantId: string; apiKey: string; agent: string; curl: string };
@@ -46,13 +48,16 @@ const tenants = [
 const agent = 'assistant';
 
 /** Makes the demo tenants with an agent, keys and limits by the ordinary operations. Traffic and visitors use ordinary keys. */
-export async function makeDemo(app: App, baseUrl: string, dataDir: string): Promise<DemoAccess> {
+export async function makeDemo(app: App, dataDir: string): Promise<void> {
   const cause = systemCause('demo');
   const { tenancy, auth, agents, quota } = app.services;
   const made: DemoKeys = { tenants: [] };
-  let access: DemoAccess | undefined;
   for (const each of tenants) {
     const { name, locale, timeZone, currency } = each;
+    // What a start that was broken off has left of it: nobody has its keys.
+    const left = await tenancy.manager.listTenants({ demo: true, search: name }, undefined, 50);
+    for (const { id } of left.data.filter((tenant) => tenant.name === name))
+      await tenancy.manager.deleteTenant(id, { graceDays: 0 }, cause);
     const tenant = await tenancy.manager.createTenant({ name, locale, timeZone, currency, demo: true }, cause);
     await agents.agents.createAgent(
       tenant.id,
@@ -99,18 +104,25 @@ export async function makeDemo(app: App, baseUrl: string, dataDir: string): Prom
       agent,
       keys: { good: good.secret, slow: slow.secret, poor: poor.secret, viewer: viewer.secret },
     });
-    access ??= {
-      tenantId: formatId('tenant', tenant.id),
-      apiKey: good.secret,
-      agent,
-      curl: curlFor(baseUrl, good.secret),
-    };
   }
-  await writeFile(join(dataDir, demoFile), `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
-  return access as DemoAccess;
+  await keepFile(join(dataDir, demoFile), made);
 }
 
-function curlFor(baseUrl: string, key: string): string {
+/** How a visitor calls the demo now: by the first of its tenants that is there. Undefined when none was made or all were removed. */
+export async function findDemo(app: App, baseUrl: string, dataDir: string): Promise<DemoAccess | undefined> {
+  const { tenancy, auth } = app.services;
+  const file = join(dataDir, demoFile);
+  const made = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as DemoKeys) : { tenants: [] };
+  for (const { agent, keys } of made.tenants) {
+    const key = await auth.keys.findLive(keys.good);
+    if (key === undefined || tenancy.tenants.get(key.tenantId)?.status !== 'active') continue;
+    const { good: apiKey } = keys;
+    return { tenantId: formatId('tenant', key.tenantId), apiKey, agent, curl: curlFor(baseUrl, agent, apiKey) };
+  }
+  return undefined;
+}
+
+function curlFor(baseUrl: string, agent: string, key: string): string {
   const body = JSON.stringify({ model: `agent/${agent}`, messages: [{ role: 'user', content: 'What is 12 * 34?' }] });
   return [
     `curl ${baseUrl}/v1/chat/completions \\`,

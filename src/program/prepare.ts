@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import pg from 'pg';
-
 import { ConfigError, type KernelConfig } from '#kernel/config';
-import { connectionSettings } from '#kernel/database-connector';
+import { readServers } from '#kernel/database-address';
+import { connectPlainly } from '#kernel/database-connector';
 import type { Logger } from '#kernel/logger';
 import { migrate, readMigrations } from '#kernel/migrate';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#kernel/postgres/embedded-cluster';
@@ -62,13 +61,12 @@ export async function migratePremises(
   premises: Pick<Premises, 'url' | 'adminUrl'>,
   folders: readonly URL[],
 ): Promise<string[]> {
-  const login = connectionSettings(premises.url).user ?? 'lintel';
-  return migrate(connectionSettings(premises.adminUrl), login, await readMigrations(folders));
+  const login = readServers(premises.url)[0].user ?? 'lintel';
+  return migrate(premises.adminUrl, login, await readMigrations(folders));
 }
 
 async function makeLogin(adminUrl: string, password: string): Promise<void> {
-  const client = new pg.Client(connectionSettings(adminUrl));
-  await client.connect();
+  const client = await connectPlainly(adminUrl);
   try {
     const { rowCount } = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [embeddedLogin]);
     const verb = rowCount === 0 ? 'CREATE' : 'ALTER';

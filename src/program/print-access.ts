@@ -27,7 +27,7 @@ export function printAccess(parts: {
   const lines = ['', `  ${bold('Lintel is ready')}  ${baseUrl}`, ''];
   if (firstRun.loginUrl !== undefined)
     lines.push(`  Sign in (once)   ${bold(firstRun.loginUrl)}`, `  Operator         ${firstRun.operatorEmail}`);
-  else lines.push(`  Console          ${baseUrl}`);
+  else lines.push('  Sign in          with your e-mail address and password');
   if (firstRun.demo !== undefined) {
     lines.push(
       `  Demo tenant      ${firstRun.demo.tenantId}`,

@@ -13,7 +13,7 @@ const marks = ['root.key', 'lintel.lock'];
 
 /** What Lintel keeps in its data folder. Nothing else in it is ever deleted: it may be a folder that holds other things too. */
 const own =
-  /^(root\.key|lintel\.lock(-journal)?|running\.json|first-run\.json|demo\.json|spool|postgres(\.lock(-journal)?|-home)?)$/;
+  /^(root\.key(\.[0-9a-f]{12})?|lintel\.lock(-journal)?|running\.json|(first-run|demo)\.json(\.new)?|spool|postgres(\.lock(-journal)?|-home)?)$/;
 
 /** `npm start -- reset`: deletes what is in the data folder with the embedded database after asking (or at once with `--yes`). */
 export async function reset(args: readonly string[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { argv, exit, stderr } from 'node:process';
+import { argv, exit, stderr, stdout } from 'node:process';
 
 import { ConfigError } from '#kernel/config';
 import { AlreadyRunningError } from '#kernel/run-lock';
@@ -24,6 +24,8 @@ const commands: Record<string, () => Promise<Command>> = {
 
 /** Runs what the command line names; ends the process with 2 for a wrong command line and 1 for what failed. */
 export async function runCommand(): Promise<void> {
+  // Who read what is said may go away (a closed terminal, a pipe): a line of output must not end a server, and leave its database alone.
+  for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
   const [, , name = 'start', ...args] = argv;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {

@@ -97,7 +97,7 @@ export async function start(args: readonly string[]): Promise<void> {
     const launch = () =>
       startChildren({ supervisor, premises, options, port, baseUrl, firstRun: settling, consoleDir, drainMs });
     // Where somebody has settled in, nothing is made that processes must find when they begin.
-    const launching = settledBefore(options.dataDir) ? inBackground(launch()) : undefined;
+    const launching = settledBefore(options) ? inBackground(launch()) : undefined;
     const firstRun = await step(
       options.demo ? 'Operator and demo tenants' : 'Operator',
       () => settling,

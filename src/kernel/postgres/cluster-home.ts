@@ -28,7 +28,8 @@ export interface Endpoint {
  */
 export async function embeddedPostgresHome(dataDir: string): Promise<string> {
   const moved = await readFile(join(dataDir, movedFile), 'utf8').catch(() => undefined);
-  return moved?.trim() ?? join(dataDir, 'postgres');
+  // Empty where the disk was full, or the machine went down, when it was to be written: nothing was moved then.
+  return moved?.trim() || join(dataDir, 'postgres');
 }
 
 /**
@@ -130,7 +131,7 @@ async function moveFar(
     await rename(home, aside);
     log.warn(`An older database of a data folder that no longer exists was set aside as ${aside}`);
   }
-  await writeFile(join(dataDir, movedFile), `${home}\n`);
+  await writeFile(join(dataDir, movedFile), `${home}\n`, { flush: true });
   await makeHome(farRoot, account);
   await makeHome(home, account);
   return home;

@@ -48,7 +48,7 @@ async function ensurePassword({ home, account }: ClusterHome, clusterExists: boo
   if (clusterExists)
     throw new Error(`${path} is missing: the database cannot be opened without it. Put it back from a backup.`);
   const password = randomBytes(32).toString('base64url');
-  await writeFile(path, password, { mode: 0o600 });
+  await writeFile(path, password, { mode: 0o600, flush: true });
   if (account.uid !== undefined && account.gid !== undefined) await chown(path, account.uid, account.gid);
   return password;
 }

@@ -16,7 +16,7 @@ import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { shortSocketFolder } from '#kernel/postgres/cluster-home';
+import { embeddedPostgresHome, shortSocketFolder } from '#kernel/postgres/cluster-home';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#kernel/postgres/embedded-cluster';
 
 const asRoot = process.getuid?.() === 0;
@@ -187,6 +187,16 @@ describe('a cluster through its life', () => {
     expect(await query(postgres.adminUrl, 'SELECT it FROM kept')).toEqual([{ it: 1 }]);
   });
 
+  test.runIf(process.platform === 'linux')('so is one whose supervisor was killed before it had noted it', async () => {
+    const supervisor = otherSupervisor(dataDir);
+    const orphan = await firstLine(supervisor);
+    await kill(supervisor);
+    rmSync(join(orphan.home, 'postmaster.json'));
+    const postgres = await start(dataDir);
+    expect([postgres.pid, postgres.adminUrl]).toEqual([orphan.pid, orphan.adminUrl]);
+    expect(await query(postgres.adminUrl, 'SELECT it FROM kept')).toEqual([{ it: 1 }]);
+  });
+
   test('an orphan that does not answer is ended and replaced', async () => {
     const supervisor = otherSupervisor(dataDir);
     const orphan = await firstLine(supervisor);
@@ -234,6 +244,12 @@ test('an initdb killed half-way is redone and leaves nothing behind', async () =
   const postgres = await start(dataDir);
   expect(postgres.created).toBe(true);
   expect(remains()).toEqual([]);
+});
+
+test('a note of where the data was moved to that never got onto a full disk names no place', async () => {
+  const dataDir = scratch(0o755);
+  writeFileSync(join(dataDir, 'postgres-home'), '');
+  expect(await embeddedPostgresHome(dataDir)).toBe(join(dataDir, 'postgres'));
 });
 
 test('a data path too long for a Unix socket uses a short private folder, else the loopback', async () => {

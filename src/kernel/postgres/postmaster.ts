@@ -42,7 +42,12 @@ export async function launchPostmaster(place: ClusterHome, endpoint: Endpoint): 
     });
   }
   const record: PostmasterRecord = { pid, identity: processIdentity(pid), endpoint };
-  writeFileSync(join(home, recordFile), JSON.stringify(record), { mode: 0o600 });
+  try {
+    writeFileSync(join(home, recordFile), JSON.stringify(record), { mode: 0o600 });
+  } catch (error) {
+    child.kill('SIGQUIT');
+    throw error;
+  }
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
   });
@@ -50,21 +55,21 @@ export async function launchPostmaster(place: ClusterHome, endpoint: Endpoint): 
 }
 
 /**
- * The postmaster of this home that outlived its supervisor, known by pid *and* start time.
+ * The postmaster of this home that outlived its supervisor, known by pid *and* start time; or, where its supervisor was killed before it
+ * could note them, by what it was started with.
  *
  * @throws when a PostgreSQL that Lintel did not start works in the data folder.
  */
 export function findOrphan({ home, data }: ClusterHome): Postmaster | undefined {
   const { pid, identity, endpoint } = readRecord(join(home, recordFile)) ?? {};
-  if (pid !== undefined && endpoint !== undefined && identity !== undefined && processIdentity(pid) === identity) {
-    const hasEnded = () => processIdentity(pid) !== identity;
-    return { pid, endpoint, hasEnded, ended: untilEnded(hasEnded) };
-  }
+  if (pid !== undefined && endpoint !== undefined && identity !== undefined && processIdentity(pid) === identity)
+    return orphanOf(pid, identity, endpoint);
   const other = pidInLockFile(data);
-  if (other !== undefined && worksIn(other, data)) {
-    throw new Error(`PostgreSQL process ${other}, which Lintel did not start, uses ${data}: end it first.`);
-  }
-  return undefined;
+  if (other === undefined || !worksIn(other, data)) return undefined;
+  const known = processIdentity(other);
+  const asked = endpointOf(other, home);
+  if (known !== undefined && asked !== undefined) return orphanOf(other, known, asked);
+  throw new Error(`PostgreSQL process ${other}, which Lintel did not start, uses ${data}: end it first.`);
 }
 
 /**
@@ -201,6 +206,25 @@ function readRecord(path: string): PostmasterRecord | undefined {
   } catch {
     return undefined;
   }
+}
+
+function orphanOf(pid: number, identity: string, endpoint: Endpoint): Postmaster {
+  const hasEnded = () => processIdentity(pid) !== identity;
+  return { pid, endpoint, hasEnded, ended: untilEnded(hasEnded) };
+}
+
+/** Where a postmaster that was started with {@link settingsFor} of this home listens; undefined for another, and where there is no /proc. */
+function endpointOf(pid: number, home: string): Endpoint | undefined {
+  let args: string[];
+  try {
+    args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return undefined;
+  }
+  if (!args.includes(`log_directory=${join(home, 'log')}`)) return undefined;
+  const setting = (name: string) => args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+  const folder = setting('unix_socket_directories').slice(1, -1).replaceAll('""', '"');
+  return { host: setting('listen_addresses') || folder, port: Number(setting('port')) };
 }
 
 /** Polls, since a process that is not a child gives no notice of its end. */
