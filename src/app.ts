@@ -93,6 +93,7 @@ export async function createApp(options: AppOptions) {
     ...common,
     tables: () => [...kernelTables, ...modules.flatMap((module) => module.tables ?? [])],
     provision: (tx, tenant, cause) => billing.plans.ensureSubscriptionIn(tx, tenant, tenant.createdAt, cause),
+    settle: (tenantId) => billing.billing.settle(tenantId),
   });
   const quota = createQuotaModule({
     ...common,
@@ -104,6 +105,7 @@ export async function createApp(options: AppOptions) {
     ...common,
     charges: quota.quota,
     tenants: tenancy.tenants,
+    linesOf: (used) => billing.linesOf(used),
     config: {
       staleGraceSeconds: config.LINTEL_STALE_GRACE_SECONDS,
       commitWindowMs: config.LINTEL_COMMIT_WINDOW_MS,
@@ -131,8 +133,8 @@ export async function createApp(options: AppOptions) {
     tenants: tenancy,
     hasher: options.hasher ?? inProcessHasher(),
     mailer: delivery.mailer,
+    carryLimits: quota.carryLimits,
     baseUrl: () => options.baseUrl,
-    refused: (refusal) => audit.signInRefused(refusal),
   });
 
   const stillHolds = (principal: Principal) =>
@@ -141,20 +143,21 @@ export async function createApp(options: AppOptions) {
   // Models, agents, money
   const egress: Egress = createEgress({ allow: () => models.egressAllow(), log });
   const models = createModelsModule({ ...common, egress, routeMessage, environment: options.environment ?? {} });
-  const billing = createBillingModule({ ...common, usage: metering.metering, tenants: tenancy.tenants });
+  const agentName = (tenantId: string, id: string) => agents.byId(tenantId, id)?.name;
+  const billing = createBillingModule({ ...common, usage: metering.metering, tenants: tenancy.tenants, agentName });
 
   const agents = createAgentsModule({
     ...common,
     egress,
     models: {
-      resolve: models.resolve,
-      generate: models.generate,
+      ...models,
       cost: (target, used, at) => models.cost(target as Target, used as Parameters<typeof models.cost>[1], at),
     },
     quota: quota.quota,
     billing,
     metering: metering.metering,
     callApi: callOwnApi({ server: () => server, present: (principal) => auth.manager.present(principal) }),
+    defaultModel: models.defaultModel,
     isDemo: (tenantId) => tenancy.tenants.get(tenantId)?.demo ?? false,
     isActive: (tenantId) => tenancy.tenants.get(tenantId)?.status === 'active',
     mayStay: (principal, permission) => stillHolds(principal) && rbac.decide(principal, permission, 'tenant').allowed,
@@ -264,6 +267,7 @@ export async function createApp(options: AppOptions) {
   const lifecycle = new Lifecycle({
     role,
     db,
+    log,
     sealer,
     relay: new Relay({ connector, log }),
     follower,

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { createLintel, type Lintel, LintelError } from './client.ts';
 import { retryAfterMs, type Sender, send } from './send.ts';
@@ -242,6 +242,35 @@ describe('streams', () => {
     expect(found).toEqual(['1', '2']);
     expect(seen[0]?.url).toBe('/v1/stream?topics=overview%2Ccall');
     expect(seen[1]?.headers['last-event-id']).toBe('1');
+  });
+
+  it('hears pings as signs of life, and connects again when a connection falls silent', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const stop = new AbortController();
+    try {
+      let alive = 0;
+      let lost = 0;
+      const { lintel } = await serve((_, response, count) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(count === 1 ? ': ping\n\n' : 'event: overview\ndata: again\n\n');
+      });
+      const events = lintel.follow(['overview'], { signal: stop.signal, onLink: (isUp) => (isUp ? alive++ : lost++) });
+      const first = events.next();
+      // The connection stands, and its ping came; nothing else will.
+      await vi.waitUntil(() => alive === 2);
+      await vi.advanceTimersByTimeAsync(44_000);
+      expect(alive).toBe(2);
+      await vi.advanceTimersByTimeAsync(1_000);
+      await vi.waitUntil(async () => {
+        await vi.advanceTimersByTimeAsync(1_000);
+        return alive > 2;
+      });
+      expect((await first).value).toMatchObject({ event: 'overview', data: 'again' });
+      expect(lost).toBe(1);
+    } finally {
+      stop.abort();
+      vi.useRealTimers();
+    }
   });
 
   it('stops following when the credential is refused', async () => {

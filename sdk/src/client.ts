@@ -45,6 +45,12 @@ export type Methods = {
   };
 };
 
+/** How live topics are followed. */
+export type FollowOptions = CallOptions & {
+  /** Told `true` with every sign of life (a connection stands, an event or ping comes on it), `false` when a connection is lost. */
+  onLink?: (isUp: boolean) => void;
+};
+
 /** What the client offers beside the operations by name. */
 export type Core = {
   /** Calls a route by its name; the grouped methods are this with the name filled in. */
@@ -54,10 +60,10 @@ export type Core = {
   /** Calls a route that answers with server-sent events and yields them as they arrive. */
   events<R extends RouteName>(route: R, ...args: Arguments<R>): AsyncGenerator<ServerSentEvent>;
   /**
-   * Follows live topics (`overview`, `call`, …), connecting again with Last-Event-ID and back-off until the signal is aborted
-   * or the credential is refused.
+   * Follows live topics (`overview`, `calls`, …), connecting again with Last-Event-ID and back-off until the signal is aborted
+   * or the credential is refused; also when a connection says nothing for 45 s, three of the server's pings.
    */
-  follow(topics: readonly string[], options?: CallOptions): AsyncGenerator<ServerSentEvent>;
+  follow(topics: readonly string[], options?: FollowOptions): AsyncGenerator<ServerSentEvent>;
   /** Streams a chat completion: OpenAI chunks, without the closing `[DONE]`. */
   chat(body: Record<string, unknown>, options?: CallOptions): AsyncGenerator<Record<string, unknown>>;
 };
@@ -132,38 +138,68 @@ async function* openEvents(
   input: RequestParts | undefined,
   options: CallOptions | undefined,
 ): AsyncGenerator<ServerSentEvent> {
-  const response = await send(sender, route, input ?? {}, {
+  const response = await openStream(sender, route, input, options);
+  if (response.body !== null) yield* readEvents(response.body);
+}
+
+function openStream(
+  sender: Sender,
+  route: string,
+  input: RequestParts | undefined,
+  options: CallOptions | undefined,
+): Promise<Response> {
+  return send(sender, route, input ?? {}, {
     ...options,
     headers: { ...options?.headers, accept: 'text/event-stream' },
   });
-  if (response.body !== null) yield* readEvents(response.body);
 }
+
+/** A connection that says nothing for this long is dead, whatever TCP believes (a machine that slept, a silent proxy). */
+const silenceMs = 45_000;
 
 async function* followTopics(
   sender: Sender,
   topics: readonly string[],
-  options: CallOptions = {},
+  { onLink, ...options }: FollowOptions = {},
 ): AsyncGenerator<ServerSentEvent> {
   let lastId: string | undefined;
   const isStopped = () => options.signal?.aborted === true;
   for (let failures = 0; ; ) {
+    const silent = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silent.abort(), silenceMs);
+    };
     try {
+      const signal = options.signal === undefined ? silent.signal : AbortSignal.any([options.signal, silent.signal]);
       const headers = lastId === undefined ? options.headers : { ...options.headers, 'last-event-id': lastId };
       const input = { query: { topics: topics.join(',') } };
-      for await (const event of openEvents(sender, 'GET /v1/stream', input, {
+      const response = await openStream(sender, 'GET /v1/stream', input, {
         ...options,
+        signal,
         ...(headers && { headers }),
-      })) {
+      });
+      onLink?.(true);
+      wait();
+      for await (const event of response.body === null ? [] : readEvents(response.body)) {
         failures = 0;
         lastId = event.id ?? lastId;
+        onLink?.(true);
+        // What the reader does with an event takes no time off the server.
+        clearTimeout(timer);
         if (event.event !== 'comment') yield event;
+        wait();
       }
     } catch (error) {
       const status = (error as { status?: number }).status;
       if (isStopped()) return;
       if (status !== undefined && status !== 0 && status < 500 && status !== 429) throw error;
+    } finally {
+      clearTimeout(timer);
     }
     if (isStopped()) return;
+    onLink?.(false);
     failures++;
     await sender.wait(Math.min(10_000, 500 * 2 ** Math.min(failures, 5)), options.signal).catch(() => undefined);
     if (isStopped()) return;

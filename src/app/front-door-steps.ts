@@ -36,10 +36,10 @@ export function frontDoorSteps(deps: {
     rateLimit: ({ tenantId, kind, id }) => quota.takeRequest({ tenantId, ...(kind === 'key' ? { keyId: id } : {}) }),
     refused: (refusal) => {
       const { principal, route } = refusal;
-      // A call's row is its audit record; everything else that was refused goes to the audit log.
-      if (route.call === true && principal !== undefined) {
+      // A call's row is its audit record; all else that was refused goes to the audit log.
+      if (route.call !== undefined && principal !== undefined) {
         const demo = tenancy.tenants.get(principal.tenantId)?.demo ?? false;
-        return formatId('call', metering.refuse(refusedCall({ ...refusal, principal }, demo)));
+        return formatId('call', metering.refuse(refusedCall({ ...refusal, principal, kind: route.call }, demo)));
       }
       audit.refused(refusal);
       return undefined;

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Database } from '#kernel/database';
 import type { Drain } from '#kernel/drain';
 import type { LogFollower } from '#kernel/follower';
+import { startHousekeeping } from '#kernel/housekeeping';
+import type { Logger } from '#kernel/logger';
 import type { Module } from '#kernel/module';
 import type { NodeKeeper } from '#kernel/node';
 import type { Relay } from '#kernel/relay';
@@ -16,6 +18,7 @@ import type { AppOptions } from './options.ts';
 export type LivingParts = {
   role: AppOptions['role'];
   db: Database;
+  log: Logger;
   sealer: Sealer;
   relay: Relay;
   follower: LogFollower;
@@ -57,7 +60,7 @@ export class Lifecycle {
 
   /** Loads what decisions need and starts what runs beside requests. */
   async start(): Promise<void> {
-    const { role, db, sealer, relay, follower, snapshots, node, modules, subscribers } = this.#parts;
+    const { role, db, log, sealer, relay, follower, snapshots, node, modules, subscribers } = this.#parts;
     const works = role === 'background' || role === 'both';
     await checkRootSecret(db, sealer);
     if (works) {
@@ -83,8 +86,8 @@ export class Lifecycle {
     }
     if (works) {
       subscribers.start();
-      follower.listen(() => subscribers.wake());
-      this.#stops.push(() => subscribers.stop());
+      follower.listen((events) => subscribers.wake(events));
+      this.#stops.push(() => subscribers.stop(), startHousekeeping({ db, log }));
     }
   }
 

@@ -4,12 +4,12 @@ import type { CallRecord } from '#metering';
 
 type Refusal = Parameters<FrontDoorSteps['refused']>[0];
 
-/** The row of a call that the front door refused before its body was read: who, why, and the decision trace. */
+/** The row of a call that came to nothing before anybody wrote one: who, why, and the decision trace. */
 export function refusedCall(
-  refusal: Refusal & { principal: NonNullable<Refusal['principal']> },
+  refusal: Refusal & { principal: NonNullable<Refusal['principal']>; kind: CallRecord['kind'] },
   demo: boolean,
 ): CallRecord {
-  const { principal, problem, arrival, trace, route, step } = refusal;
+  const { principal, problem, arrival, trace, kind, step } = refusal;
   const id = parseId('call', refusal.requestId) as string;
   const at = Temporal.Instant.fromEpochMilliseconds(idTime(id));
   const { status, type } = problem.kind;
@@ -18,8 +18,8 @@ export function refusedCall(
     tenantId: principal.tenantId,
     demo,
     mode: principal.mode,
-    kind: route.path.endsWith('/embeddings') ? 'embedding' : 'chat',
-    status: 'refused',
+    kind,
+    status: status < 500 ? 'refused' : 'failed',
     httpStatus: status,
     principalKind: principal.kind,
     principalId: principal.id,

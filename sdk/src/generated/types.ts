@@ -62,6 +62,8 @@ export type Operations = {
         kind: ("native" | "external");
         latestVersion: number;
         aliases: Record<string, number>;
+        /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+        engine: (string | null);
         createdAt: string;
         updatedAt: string;
       }>;
@@ -76,8 +78,8 @@ export type Operations = {
       definition: ({
         kind: "native";
         instructions: string;
-        /** `provider/model`. */
-        model: string;
+        /** `provider/model`. Default, where no model is connected: lintel/router. */
+        model?: string;
         temperature?: number;
         tools?: Array<{
           /** The id of a tool source, `clock`, `calculator`, `lintel`, or `agent/<name>[@version]`. */
@@ -147,6 +149,8 @@ export type Operations = {
       kind: ("native" | "external");
       latestVersion: number;
       aliases: Record<string, number>;
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       createdAt: string;
       updatedAt: string;
     };
@@ -166,6 +170,8 @@ export type Operations = {
       kind: ("native" | "external");
       latestVersion: number;
       aliases: Record<string, number>;
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       createdAt: string;
       updatedAt: string;
     };
@@ -182,6 +188,8 @@ export type Operations = {
       kind: ("native" | "external");
       latestVersion: number;
       aliases: Record<string, number>;
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       createdAt: string;
       updatedAt: string;
     };
@@ -203,6 +211,8 @@ export type Operations = {
       kind: ("native" | "external");
       latestVersion: number;
       aliases: Record<string, number>;
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       createdAt: string;
       updatedAt: string;
     };
@@ -226,6 +236,8 @@ export type Operations = {
         name: string;
         version: number;
       };
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       mode: string;
       demo: boolean;
       background: boolean;
@@ -278,8 +290,8 @@ export type Operations = {
       definition: ({
         kind: "native";
         instructions: string;
-        /** `provider/model`. */
-        model: string;
+        /** `provider/model`. Default, where no model is connected: lintel/router. */
+        model?: string;
         temperature?: number;
         tools?: Array<{
           /** The id of a tool source, `clock`, `calculator`, `lintel`, or `agent/<name>[@version]`. */
@@ -350,6 +362,8 @@ export type Operations = {
       kind: ("native" | "external");
       latestVersion: number;
       aliases: Record<string, number>;
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       createdAt: string;
       updatedAt: string;
     };
@@ -573,7 +587,7 @@ export type Operations = {
       nextCursor: (string | null);
     };
   };
-  /** Say yes to a tool call; the run goes on in background. */
+  /** Say yes to a tool call; the run goes on in background. A key needs approvals:approve among its scopes. */
   'POST /v1/approvals/{id}/approve': {
     input: { path: { id: string }; body: ({
       note?: string;
@@ -603,7 +617,7 @@ export type Operations = {
       note: (string | null);
     };
   };
-  /** Say no to a tool call; the model is told. */
+  /** Say no to a tool call; the model is told. A key needs approvals:approve among its scopes. */
   'POST /v1/approvals/{id}/reject': {
     input: { path: { id: string }; body: ({
       note?: string;
@@ -671,6 +685,43 @@ export type Operations = {
         demo: boolean;
       }>;
       nextCursor: (string | null);
+    };
+  };
+  /** Read one audit event of one’s tenant. */
+  'GET /v1/audit/events/{id}': {
+    input: { path: { id: string } };
+    answer: {
+      id: string;
+      tenantId: string;
+      at: string;
+      type: string;
+      actor: {
+        kind: string;
+        id: string;
+        name?: string;
+      };
+      onBehalfOf: ({
+        kind: string;
+        id: string;
+        name?: string;
+      } | null);
+      subject: {
+        kind: string;
+        id: string;
+        name?: string;
+      };
+      origin: ({
+        ip?: string;
+        client?: string;
+      } | null);
+      decision: ({
+        allowed: boolean;
+        reason: string;
+        role?: string;
+      } | null);
+      data: Record<string, unknown>;
+      requestId: (string | null);
+      demo: boolean;
     };
   };
   /** Become a member by an invitation’s token, and sign in. */
@@ -843,7 +894,9 @@ export type Operations = {
         late: boolean;
         price: (string | null);
         currency: (string | null);
-        /** How many requests the row stands for; more than 1 only for refusals. */
+        cost: (string | null);
+        costCurrency: (string | null);
+        /** How many requests the row stands for: more for refusals, 0 for what a run used after its call was answered. */
         requests: number;
         firstByteMs: (number | null);
         durationMs: number;
@@ -890,13 +943,26 @@ export type Operations = {
       late: boolean;
       price: (string | null);
       currency: (string | null);
-      /** How many requests the row stands for; more than 1 only for refusals. */
+      cost: (string | null);
+      costCurrency: (string | null);
+      /** How many requests the row stands for: more for refusals, 0 for what a run used after its call was answered. */
       requests: number;
       firstByteMs: (number | null);
       durationMs: number;
       error: ({
         code: string;
         message: string;
+      } | null);
+      invoice: ({
+        id: (string | null);
+        status: ("upcoming" | "final");
+        periodStart: string;
+        periodEnd: string;
+        plan: string;
+        lines: Array<{
+          priceId: string;
+          meter: string;
+        }>;
       } | null);
       trace: Array<{
         step: string;
@@ -1482,6 +1548,43 @@ export type Operations = {
       nextCursor: (string | null);
     };
   };
+  /** Read one audit event of whichever tenant. */
+  'GET /v1/platform/audit/events/{id}': {
+    input: { path: { id: string } };
+    answer: {
+      id: string;
+      tenantId: string;
+      at: string;
+      type: string;
+      actor: {
+        kind: string;
+        id: string;
+        name?: string;
+      };
+      onBehalfOf: ({
+        kind: string;
+        id: string;
+        name?: string;
+      } | null);
+      subject: {
+        kind: string;
+        id: string;
+        name?: string;
+      };
+      origin: ({
+        ip?: string;
+        client?: string;
+      } | null);
+      decision: ({
+        allowed: boolean;
+        reason: string;
+        role?: string;
+      } | null);
+      data: Record<string, unknown>;
+      requestId: (string | null);
+      demo: boolean;
+    };
+  };
   /** List the calls of all tenants, newest first. */
   'GET /v1/platform/calls': {
     input: { query?: { limit?: number; cursor?: string; from?: string; to?: string; status?: ("ok" | "failed" | "cancelled" | "refused"); kind?: ("chat" | "embedding" | "run"); model?: string; keyId?: string; agentId?: string; tenantId?: string; includeDemo?: boolean } };
@@ -1518,7 +1621,9 @@ export type Operations = {
         late: boolean;
         price: (string | null);
         currency: (string | null);
-        /** How many requests the row stands for; more than 1 only for refusals. */
+        cost: (string | null);
+        costCurrency: (string | null);
+        /** How many requests the row stands for: more for refusals, 0 for what a run used after its call was answered. */
         requests: number;
         firstByteMs: (number | null);
         durationMs: number;
@@ -1526,8 +1631,6 @@ export type Operations = {
           code: string;
           message: string;
         } | null);
-        cost: (string | null);
-        costCurrency: (string | null);
         writer: string;
       }>;
       nextCursor: (string | null);
@@ -1568,7 +1671,9 @@ export type Operations = {
       late: boolean;
       price: (string | null);
       currency: (string | null);
-      /** How many requests the row stands for; more than 1 only for refusals. */
+      cost: (string | null);
+      costCurrency: (string | null);
+      /** How many requests the row stands for: more for refusals, 0 for what a run used after its call was answered. */
       requests: number;
       firstByteMs: (number | null);
       durationMs: number;
@@ -1576,9 +1681,18 @@ export type Operations = {
         code: string;
         message: string;
       } | null);
-      cost: (string | null);
-      costCurrency: (string | null);
       writer: string;
+      invoice: ({
+        id: (string | null);
+        status: ("upcoming" | "final");
+        periodStart: string;
+        periodEnd: string;
+        plan: string;
+        lines: Array<{
+          priceId: string;
+          meter: string;
+        }>;
+      } | null);
       trace: Array<{
         step: string;
         outcome: string;
@@ -1693,6 +1807,7 @@ export type Operations = {
       data: Array<{
         tenantId: string;
         agentId: (string | null);
+        agentName: (string | null);
         currency: string;
         /** Sum of list prices of live usage. */
         price: string;
@@ -1730,9 +1845,9 @@ export type Operations = {
       window: number;
       requestsPerSecond: number;
       blockedPerSecond: number;
+      inFlight: number;
       p50Ms: (number | null);
       p95Ms: (number | null);
-      inFlight: number;
       spend: Array<{
         amount: string;
         currency: string;
@@ -1743,6 +1858,8 @@ export type Operations = {
         demo: boolean;
         requests: number;
         blocked: number;
+        p50Ms: (number | null);
+        p95Ms: (number | null);
         spend: Array<{
           amount: string;
           currency: string;
@@ -1760,6 +1877,13 @@ export type Operations = {
         state: ("alive" | "lost");
         counters: Record<string, number>;
         requestsPerSecond: number;
+        blockedPerSecond: number;
+        p50Ms: (number | null);
+        p95Ms: (number | null);
+        spend: Array<{
+          amount: string;
+          currency: string;
+        }>;
       }>;
       series: {
         t: Array<number>;
@@ -2294,7 +2418,7 @@ export type Operations = {
       deleteAfter: (string | null);
     };
   };
-  /** Close a tenant and erase it after a time of grace. */
+  /** Close a tenant and erase it after a time of grace; what it used by then is invoiced first. */
   'DELETE /v1/platform/tenants/{id}': {
     input: { path: { id: string }; query?: { graceDays?: number } };
     answer: {
@@ -2608,9 +2732,9 @@ export type Operations = {
       updatedAt: string;
     };
   };
-  /** Sum the usage of all tenants, days in UTC. */
+  /** Sum the live usage (or that of test keys) of all tenants, days in UTC. */
   'GET /v1/platform/usage': {
-    input: { query?: { from?: string; to?: string; groupBy?: ("day" | "hour" | "model" | "key" | "agent" | "type" | "tenant"); tenantId?: string; includeDemo?: boolean } };
+    input: { query?: { from?: string; to?: string; mode?: ("live" | "test" | "all"); groupBy?: ("day" | "hour" | "model" | "key" | "agent" | "type" | "mode" | "tenant"); tenantId?: string; includeDemo?: boolean } };
     answer: {
       from: string;
       to: string;
@@ -2886,6 +3010,8 @@ export type Operations = {
           name: string;
           version: number;
         };
+        /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+        engine: (string | null);
         mode: string;
         demo: boolean;
         background: boolean;
@@ -2926,6 +3052,8 @@ export type Operations = {
         name: string;
         version: number;
       };
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       mode: string;
       demo: boolean;
       background: boolean;
@@ -2990,6 +3118,48 @@ export type Operations = {
       }>;
     };
   };
+  /** Say yes to every tool call that a run waits with; it goes on in background. A key needs approvals:approve among its scopes. */
+  'POST /v1/runs/{id}/approve': {
+    input: { path: { id: string }; body: ({
+      note?: string;
+    } | null) };
+    answer: {
+      id: string;
+      status: string;
+      agent: {
+        id: string;
+        name: string;
+        version: number;
+      };
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
+      mode: string;
+      demo: boolean;
+      background: boolean;
+      startedBy: {
+        kind: string;
+        id: string;
+        name?: string;
+      };
+      call: (string | null);
+      parent: (string | null);
+      modelSteps: number;
+      tokens: number;
+      price: (string | null);
+      currency: (string | null);
+      guardrails: unknown;
+      output: ({
+        text: string;
+        finishReason: string;
+      } | null);
+      error: ({
+        code: string;
+        detail: string;
+      } | null);
+      createdAt: string;
+      finishedAt: (string | null);
+    };
+  };
   /** Cancel a run; what it used so far is settled. */
   'POST /v1/runs/{id}/cancel': {
     input: { path: { id: string } };
@@ -3001,6 +3171,8 @@ export type Operations = {
         name: string;
         version: number;
       };
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       mode: string;
       demo: boolean;
       background: boolean;
@@ -3049,6 +3221,8 @@ export type Operations = {
         name: string;
         version: number;
       };
+      /** What answers: language-model, or deterministic-router: Lintel’s own tool router, which is no language model. Null: an external agent. */
+      engine: (string | null);
       mode: string;
       demo: boolean;
       background: boolean;
@@ -3283,9 +3457,9 @@ export type Operations = {
       updatedAt: string;
     };
   };
-  /** Sum usage by day, hour, model, key, agent or type; this month when no time is given. */
+  /** Sum live usage (or that of test keys) by day, hour, model, key, agent, type or mode; this month when no time is given. */
   'GET /v1/usage': {
-    input: { query?: { from?: string; to?: string; groupBy?: ("day" | "hour" | "model" | "key" | "agent" | "type") } };
+    input: { query?: { from?: string; to?: string; mode?: ("live" | "test" | "all"); groupBy?: ("day" | "hour" | "model" | "key" | "agent" | "type" | "mode") } };
     answer: {
       from: string;
       to: string;
@@ -3308,6 +3482,7 @@ export type Operations = {
 export const operations = {
   agents: {
     approveCall: 'POST /v1/approvals/{id}/approve',
+    approveRun: 'POST /v1/runs/{id}/approve',
     cancelRun: 'POST /v1/runs/{id}/cancel',
     createAgent: 'POST /v1/agents',
     createTool: 'POST /v1/tools',
@@ -3334,6 +3509,8 @@ export const operations = {
     updateTool: 'PATCH /v1/tools/{id}',
   },
   audit: {
+    getAnyEvent: 'GET /v1/platform/audit/events/{id}',
+    getEvent: 'GET /v1/audit/events/{id}',
     listAllEvents: 'GET /v1/platform/audit/events',
     listEvents: 'GET /v1/audit/events',
   },

@@ -102,13 +102,18 @@ export class LiveCalls {
   }
 }
 
-/** A call as its tenant may see it live: without what providers charge the platform, and without the trace. */
+/** A call as its tenant and operators may see it live: without what providers charge either, and without the trace. */
 export function forTenant(
   call: ShownCall,
-): Omit<ShownCall, 'cost' | 'costCurrency' | 'writer' | 'trace' | 'attempts' | 'origin'> {
+): Omit<
+  ShownCall,
+  'cost' | 'costCurrency' | 'ownCost' | 'ownCostCurrency' | 'writer' | 'trace' | 'attempts' | 'origin'
+> {
   const {
     cost: _cost,
     costCurrency: _currency,
+    ownCost: _ownCost,
+    ownCostCurrency: _ownCurrency,
     writer: _writer,
     trace: _trace,
     attempts: _attempts,

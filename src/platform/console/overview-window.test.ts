@@ -36,12 +36,29 @@ test('latency, series and nodes leave demo tenants out too', () => {
   expect(real.series.ok.slice(-2)).toEqual([1, 0]);
   expect(real.series.blocked.slice(-2)).toEqual([0, 0]);
   expect(real.series.p95.at(-2)).toBe(real.p95Ms);
-  expect(real.byNode).toEqual([{ nodeId: 'n', requestsPerSecond: 0.1 }]);
+  const node = { nodeId: 'n', requestsPerSecond: 0.1, blockedPerSecond: 0, spend: [] };
+  expect(real.byNode).toEqual([{ ...node, p50Ms: real.p50Ms, p95Ms: real.p95Ms }]);
   const all = window.read(6, true);
   expect(all.p50Ms).toBeGreaterThan(4_000);
   expect(all.series.ok.slice(-2)).toEqual([10, 0]);
   expect(all.series.blocked.slice(-2)).toEqual([0, 1]);
   expect(all.byNode.map(({ nodeId }) => nodeId).sort()).toEqual(['m', 'n']);
+});
+
+test('each tenant and each node has its own latency, blocked requests and spend', () => {
+  const window = new OverviewWindow(10);
+  window.add(call(5, { ms: 10, price: '0.1', currency: 'USD' }));
+  window.add(call(6, { ms: 900, tenantId: 'b', nodeId: 'm', price: '2', currency: 'USD' }));
+  window.add(call(6, { tenantId: 'b', nodeId: 'm', refused: true, requests: 3 }));
+  const { byTenant, byNode } = window.read(6, false);
+  const [slow, fast] = byTenant;
+  expect(slow).toMatchObject({ tenantId: 'b', requests: 4, blocked: 3, spend: [{ amount: '2', currency: 'USD' }] });
+  expect(fast).toMatchObject({ tenantId: 'a', requests: 1, blocked: 0, spend: [{ amount: '0.1', currency: 'USD' }] });
+  expect(fast?.p95Ms).toBeLessThan(20);
+  expect(slow?.p50Ms).toBeGreaterThan(800);
+  const { p50Ms, p95Ms, spend } = slow ?? {};
+  const other = byNode.find(({ nodeId }) => nodeId === 'm');
+  expect(other).toEqual({ nodeId: 'm', requestsPerSecond: 0.4, blockedPerSecond: 0.3, p50Ms, p95Ms, spend });
 });
 
 test('demo tenants are shown but left out of totals unless asked for', () => {

@@ -14,30 +14,31 @@ export type SeenCall = {
   requests: number;
 };
 
-/** Figures of the last minute, as `GET /v1/platform/overview` answers. */
-export type OverviewFigures = {
-  requestsPerSecond: number;
-  blockedPerSecond: number;
+/** What some calls came to: how fast, how many were blocked, what they cost. */
+export type CallFigures = {
   p50Ms: number | null;
   p95Ms: number | null;
   spend: { amount: string; currency: string }[];
-  byTenant: {
-    tenantId: string;
-    demo: boolean;
-    requests: number;
-    blocked: number;
-    spend: { amount: string; currency: string }[];
-  }[];
-  byNode: { nodeId: string; requestsPerSecond: number }[];
+};
+
+/** Figures of the last minute, as `GET /v1/platform/overview` answers. */
+export type OverviewFigures = CallFigures & {
+  requestsPerSecond: number;
+  blockedPerSecond: number;
+  byTenant: (CallFigures & { tenantId: string; demo: boolean; requests: number; blocked: number })[];
+  byNode: (CallFigures & { nodeId: string; requestsPerSecond: number; blockedPerSecond: number })[];
   series: { t: number[]; ok: number[]; blocked: number[]; p95: (number | null)[] };
 };
 
-type Tally = { requests: number; blocked: number; demo: boolean; spend: Map<string, Decimal> };
+type Tally = { ok: number; blocked: number; latencies: number[]; spend: Map<string, Decimal> };
 
-/** What is summed over tenants, for real and demo ones apart. */
-type Counts = { ok: number; blocked: number; latencies: number[]; nodes: Map<string, number> };
+/** Tallies of all calls, and of those of each tenant and node. */
+type Tallies = { total: Tally; tenants: Map<string, Tally>; nodes: Map<string, Tally> };
 
-type Second = { at: number; real: Counts; demo: Counts; tenants: Map<string, Tally> };
+type Second = { at: number; real: Tallies; demo: Tallies };
+
+/** The figures of no calls. */
+export const noFigures: CallFigures = { p50Ms: null, p95Ms: null, spend: [] };
 
 /** Latency classes: class k ends at 1.2^k milliseconds (error of a quantile ≤ 20 %). */
 const classes = 60;
@@ -57,22 +58,8 @@ export class OverviewWindow {
     const at = Math.floor(call.at);
     const second = this.#secondOf(at);
     if (second === undefined) return;
-    const counts = call.demo ? second.demo : second.real;
-    if (call.refused) counts.blocked += call.requests;
-    else {
-      counts.ok += call.requests;
-      const index = Math.min(classes - 1, Math.max(0, Math.ceil(Math.log(Math.max(call.ms, 1)) / growth)));
-      counts.latencies[index] = (counts.latencies[index] ?? 0) + 1;
-    }
-    counts.nodes.set(call.nodeId, (counts.nodes.get(call.nodeId) ?? 0) + call.requests);
-    let tally = second.tenants.get(call.tenantId);
-    if (tally === undefined) {
-      tally = { requests: 0, blocked: 0, demo: call.demo, spend: new Map() };
-      second.tenants.set(call.tenantId, tally);
-    }
-    tally.requests += call.requests;
-    if (call.refused) tally.blocked += call.requests;
-    if (call.price !== null && call.currency !== null) addTo(tally.spend, call.currency, parseDecimal(call.price));
+    const { total, tenants, nodes } = call.demo ? second.demo : second.real;
+    for (const tally of [total, tallyOf(tenants, call.tenantId), tallyOf(nodes, call.nodeId)]) count(tally, call);
   }
 
   /** The figures of the window that ends at `now` (seconds since the epoch). Without demo tenants these are listed, and counted nowhere else. */
@@ -80,39 +67,37 @@ export class OverviewWindow {
     const end = Math.floor(now);
     this.#forget(end);
     const seconds = this.#ring.filter((second) => second.at <= end);
-    const byAt = new Map<number, Counts>();
-    const tenants = new Map<string, Tally>();
-    const total = noCounts();
-    const spend = new Map<string, Decimal>();
+    const parts = includeDemo ? (['real', 'demo'] as const) : (['real'] as const);
+    const sums = { real: noTallies(), demo: noTallies() };
+    const counted = noTallies();
+    const byAt = new Map<number, Tally>();
     for (const second of seconds) {
-      const counts = noCounts();
-      for (const part of includeDemo ? [second.real, second.demo] : [second.real]) addCounts(counts, part);
-      byAt.set(second.at, counts);
-      addCounts(total, counts);
-      for (const [id, tally] of second.tenants) {
-        merge(tenants, id, tally);
-        if (tally.demo && !includeDemo) continue;
-        for (const [currency, amount] of tally.spend) addTo(spend, currency, amount);
+      for (const part of ['real', 'demo'] as const) merge(sums[part], second[part]);
+      for (const part of parts) {
+        merge(counted, second[part]);
+        addTally(tallyOf(byAt, second.at), second[part].total);
       }
     }
     const t = Array.from({ length: this.#seconds }, (_, i) => end - this.#seconds + 1 + i);
+    const rates = ({ ok, blocked }: Tally) => ({
+      requestsPerSecond: (ok + blocked) / this.#seconds,
+      blockedPerSecond: blocked / this.#seconds,
+    });
     return {
-      requestsPerSecond: (total.ok + total.blocked) / this.#seconds,
-      blockedPerSecond: total.blocked / this.#seconds,
-      p50Ms: quantile(total.latencies, 0.5),
-      p95Ms: quantile(total.latencies, 0.95),
-      spend: amounts(spend),
-      byTenant: [...tenants]
-        .map(([tenantId, tally]) => ({
+      ...rates(counted.total),
+      ...figuresOf(counted.total),
+      byTenant: (['real', 'demo'] as const)
+        .flatMap((part) => [...sums[part].tenants].map((entry) => [...entry, part === 'demo'] as const))
+        .map(([tenantId, tally, demo]) => ({
           tenantId,
-          demo: tally.demo,
-          requests: tally.requests,
+          demo,
+          requests: tally.ok + tally.blocked,
           blocked: tally.blocked,
-          spend: amounts(tally.spend),
+          ...figuresOf(tally),
         }))
         .sort((a, b) => b.requests - a.requests)
         .slice(0, 50),
-      byNode: [...total.nodes].map(([nodeId, count]) => ({ nodeId, requestsPerSecond: count / this.#seconds })),
+      byNode: [...counted.nodes].map(([nodeId, tally]) => ({ nodeId, ...rates(tally), ...figuresOf(tally) })),
       series: {
         t,
         ok: t.map((at) => byAt.get(at)?.ok ?? 0),
@@ -127,7 +112,7 @@ export class OverviewWindow {
     if (found !== undefined) return found;
     const newest = this.#ring.reduce((most, second) => Math.max(most, second.at), at);
     if (at <= newest - this.#seconds) return undefined;
-    const second: Second = { at, real: noCounts(), demo: noCounts(), tenants: new Map() };
+    const second: Second = { at, real: noTallies(), demo: noTallies() };
     this.#ring.push(second);
     this.#forget(newest);
     return second;
@@ -139,25 +124,47 @@ export class OverviewWindow {
   }
 }
 
-function noCounts(): Counts {
-  return { ok: 0, blocked: 0, latencies: [], nodes: new Map() };
+function noTally(): Tally {
+  return { ok: 0, blocked: 0, latencies: [], spend: new Map() };
 }
 
-function addCounts(into: Counts, counts: Counts): void {
-  into.ok += counts.ok;
-  into.blocked += counts.blocked;
-  counts.latencies.forEach((count, index) => {
-    into.latencies[index] = (into.latencies[index] ?? 0) + count;
+function noTallies(): Tallies {
+  return { total: noTally(), tenants: new Map(), nodes: new Map() };
+}
+
+function tallyOf<K>(tallies: Map<K, Tally>, id: K): Tally {
+  const found = tallies.get(id) ?? noTally();
+  tallies.set(id, found);
+  return found;
+}
+
+function count(tally: Tally, { refused, requests, ms, price, currency }: SeenCall): void {
+  if (refused) tally.blocked += requests;
+  else {
+    tally.ok += requests;
+    const index = Math.min(classes - 1, Math.max(0, Math.ceil(Math.log(Math.max(ms, 1)) / growth)));
+    tally.latencies[index] = (tally.latencies[index] ?? 0) + 1;
+  }
+  if (price !== null && currency !== null) addTo(tally.spend, currency, parseDecimal(price));
+}
+
+function addTally(into: Tally, tally: Tally): void {
+  into.ok += tally.ok;
+  into.blocked += tally.blocked;
+  tally.latencies.forEach((number, index) => {
+    into.latencies[index] = (into.latencies[index] ?? 0) + number;
   });
-  for (const [id, count] of counts.nodes) into.nodes.set(id, (into.nodes.get(id) ?? 0) + count);
+  for (const [currency, amount] of tally.spend) addTo(into.spend, currency, amount);
 }
 
-function merge(into: Map<string, Tally>, id: string, tally: Tally): void {
-  const sum = into.get(id) ?? { requests: 0, blocked: 0, demo: tally.demo, spend: new Map<string, Decimal>() };
-  sum.requests += tally.requests;
-  sum.blocked += tally.blocked;
-  for (const [currency, amount] of tally.spend) addTo(sum.spend, currency, amount);
-  into.set(id, sum);
+function merge(into: Tallies, from: Tallies): void {
+  addTally(into.total, from.total);
+  for (const part of ['tenants', 'nodes'] as const)
+    for (const [id, tally] of from[part]) addTally(tallyOf(into[part], id), tally);
+}
+
+function figuresOf({ latencies, spend }: Tally): CallFigures {
+  return { p50Ms: quantile(latencies, 0.5), p95Ms: quantile(latencies, 0.95), spend: amounts(spend) };
 }
 
 function addTo(spend: Map<string, Decimal>, currency: string, amount: Decimal): void {

@@ -1,6 +1,7 @@
 import type { Doors } from '#kernel/database';
 import { formatId } from '#kernel/ids';
 import type { LiveCalls } from './live-calls.ts';
+import { noFigures } from './overview-window.ts';
 import { type NodeRow, readNodes } from './store.ts';
 
 /** How a node stands: `lost` after five seconds of silence. */
@@ -28,7 +29,8 @@ export class PlatformConsole {
     const now = Temporal.Now.instant();
     const figures = this.#live.window.read(now.epochMilliseconds / 1000, includeDemo);
     const nodes = await this.monitorSystem();
-    const rates = new Map(figures.byNode.map((node) => [formatId('node', node.nodeId), node.requestsPerSecond]));
+    const seen = new Map(figures.byNode.map(({ nodeId, ...node }) => [formatId('node', nodeId), node]));
+    const idle = { ...noFigures, requestsPerSecond: 0, blockedPerSecond: 0 };
     return {
       ...figures,
       at: now.toString({ smallestUnit: 'millisecond' }),
@@ -39,7 +41,7 @@ export class PlatformConsole {
         tenantId: formatId('tenant', tenant.tenantId),
         name: this.#tenantName(tenant.tenantId) ?? '',
       })),
-      byNode: nodes.map((node) => ({ ...node, requestsPerSecond: rates.get(node.id) ?? 0 })),
+      byNode: nodes.map((node) => ({ ...node, ...(seen.get(node.id) ?? idle) })),
     };
   }
 

@@ -3,6 +3,9 @@ import Type from 'typebox';
 const amounts = Type.Array(Type.Object({ amount: Type.String(), currency: Type.String() }));
 const nullable = Type.Union([Type.Number(), Type.Null()]);
 
+const figures = { p50Ms: nullable, p95Ms: nullable, spend: amounts };
+const rates = { requestsPerSecond: Type.Number(), blockedPerSecond: Type.Number() };
+
 const node = {
   id: Type.String(),
   role: Type.String(),
@@ -23,12 +26,9 @@ export const NodeSchema = Type.Object(node);
 export const OverviewSchema = Type.Object({
   at: Type.String(),
   window: Type.Integer({ description: 'Seconds.' }),
-  requestsPerSecond: Type.Number(),
-  blockedPerSecond: Type.Number(),
-  p50Ms: nullable,
-  p95Ms: nullable,
+  ...rates,
   inFlight: Type.Number(),
-  spend: amounts,
+  ...figures,
   byTenant: Type.Array(
     Type.Object({
       tenantId: Type.String(),
@@ -36,10 +36,10 @@ export const OverviewSchema = Type.Object({
       demo: Type.Boolean(),
       requests: Type.Integer(),
       blocked: Type.Integer(),
-      spend: amounts,
+      ...figures,
     }),
   ),
-  byNode: Type.Array(Type.Object({ ...node, requestsPerSecond: Type.Number() })),
+  byNode: Type.Array(Type.Object({ ...node, ...rates, ...figures })),
   series: Type.Object({
     t: Type.Array(Type.Integer()),
     ok: Type.Array(Type.Integer()),

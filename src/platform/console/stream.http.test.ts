@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { systemCause } from '#kernel/cause';
+import { parseId } from '#kernel/ids';
 import { platformTenantId } from '#tenancy';
 import { startTestApp, type TestApp, type TestTenant } from '#test/app';
 
@@ -125,6 +126,9 @@ describe('happy', () => {
         expect(each.said).toContain(`"id":"${open.call}"`);
       }
     }, 10_000);
+    // What metering needs of a run is for nobody who watches.
+    expect(whole.said).toContain('"usage":{');
+    expect(whole.said).not.toMatch(/"(charges|leaseId|cost|ownCost)"/);
     for (const id of [hidden.call, hidden.run]) {
       expect(whole.said).toContain(id);
       expect(stream.said).not.toContain(id);
@@ -134,6 +138,26 @@ describe('happy', () => {
     await vi.waitFor(() => expect(seesRun(again.said, open.run)).toBe(true), 10_000);
     expect(again.said).not.toContain(hidden.run);
     expect(again.said).not.toContain('event: reset');
+  });
+
+  test('and of the audit log what is about its agents, or its own doing', async () => {
+    const { auth, agents: own } = t.app.services;
+    const open = parseId('agent', agents['open'] as string) as string;
+    const narrow = { name: 'auditor of one', role: 'admin', agents: [open] };
+    const { secret } = await auth.keys.createKey(acme.uuid, narrow, systemCause('test'));
+    const stream = await listen(secret, 'audit');
+    for (const name of ['hidden', 'open'])
+      await own.agents.updateAgent(
+        acme.uuid,
+        parseId('agent', agents[name] as string) as string,
+        { description: `changed: ${name}` },
+        systemCause('test'),
+      );
+    const again = await listen(secret, 'audit', '1');
+    await vi.waitFor(() => {
+      for (const each of [stream, again]) expect(each.said).toContain('agents.agent.updated');
+    }, 10_000);
+    for (const each of [stream, again]) expect(each.said).not.toContain(agents['hidden']);
   });
 
   test('a key of the platform streams what its role shows, of all tenants', async () => {

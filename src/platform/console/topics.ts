@@ -2,7 +2,7 @@ import type { Principal } from '#kernel/http';
 import { formatId } from '#kernel/ids';
 import type { Event } from '#kernel/log';
 import type { LiveMessage } from '#kernel/stream';
-import { outsideEvent } from '#security/audit';
+import { belongingOf, outsideEvent } from '#security/audit';
 import { platformTenantId } from '#tenancy';
 
 /** Topics that come from the log, and so can be resumed by number. */
@@ -27,11 +27,17 @@ export function topicPermission(topic: string, area: 'tenant' | 'platform'): str
 export function messageOf(event: Event & { seq: number }): LiveMessage | undefined {
   const topic = topicOf(event.type);
   if (topic === undefined) return undefined;
-  const data = { ...outsideEvent(event), id: formatId('event', event.id) };
-  const message = { topic, tenantId: event.tenantId, event: topic, data, seq: event.seq };
-  if (topic === 'audit') return message;
-  const agentId = event.data?.['agentId'];
-  return { ...message, of: { agentId: typeof agentId === 'string' ? agentId : null, keyId: null } };
+  const data = { ...outsideEvent(withoutCost(event)), id: formatId('event', event.id) };
+  return { topic, tenantId: event.tenantId, of: belongingOf(event), event: topic, data, seq: event.seq };
+}
+
+/** Events of runs carry what metering needs: what providers charge, and the leases that are charged, are for nobody who watches. */
+function withoutCost<T extends Pick<Event, 'data'>>(event: T): T {
+  const { usage, charges: _charges, ...data } = (event.data ?? {}) as { usage?: object; charges?: unknown };
+  if (usage === undefined) return event;
+  const hidden = ['cost', 'costCurrency', 'ownCost', 'ownCostCurrency'];
+  const shown = Object.entries(usage).filter(([name]) => !hidden.includes(name));
+  return { ...event, data: { ...data, usage: Object.fromEntries(shown) } };
 }
 
 function topicOf(eventType: string): string | undefined {
