@@ -91,6 +91,21 @@ describe('problems', () => {
   });
 });
 
+describe('events', () => {
+  const { events } = JSON.parse(readFileSync(`${folder}/../../docs/events.json`, 'utf8')) as {
+    events: { type: string }[];
+  };
+  const declared = events.map(({ type }) => type).sort();
+  const labelled = Object.keys(en)
+    .filter((key) => key.startsWith('event.'))
+    .map((key) => key.slice('event.'.length));
+
+  it('all have a name that people read, and no name is of an event that is not', () => {
+    expect(declared.length).toBeGreaterThan(40);
+    expect(labelled.sort()).toEqual(declared);
+  });
+});
+
 describe('components', () => {
   it('hold no text of their own', () => {
     expect(sources.length).toBeGreaterThan(40);

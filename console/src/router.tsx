@@ -8,8 +8,9 @@ import {
   redirect,
 } from '@tanstack/react-router';
 
+import { part } from '#lib/missing-part.ts';
 import { homeOf, loadSession } from '#lib/session.ts';
-import { NotFoundPage, RouteError } from '#ui/problem.tsx';
+import { NotFoundPage, RouteError, ScreenError } from '#ui/problem.tsx';
 import { Shell } from '#ui/shell.tsx';
 
 /** What a URL's query may hold: every filter is a plain string, so that links stay readable. */
@@ -18,7 +19,7 @@ export type Filters = Record<string, string | undefined>;
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFoundPage, errorComponent: RouteError });
 
 const open = (path: string, load: () => Promise<Record<string, unknown>>, name: string) =>
-  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load as never, name) as never });
+  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(part(load) as never, name) as never });
 
 const home = createRoute({
   getParentRoute: () => root,
@@ -50,7 +51,8 @@ const screen = (parent: AnyRoute, path: string, load: () => Promise<Record<strin
   createRoute({
     getParentRoute: () => parent as never,
     path,
-    component: lazyRouteComponent(load as never, name) as never,
+    component: lazyRouteComponent(part(load) as never, name) as never,
+    errorComponent: ScreenError,
   }) as unknown as AnyRoute;
 
 const calls = () => import('#features/metering/calls-page.tsx');

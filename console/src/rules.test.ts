@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+
+import { describe, expect, it, vi } from 'vitest';
 
 import { newExternal, newNative, trimDefinition } from '#features/agents/definition.ts';
 import { emptyRun, readRunEvent } from '#features/agents/run-view.ts';
@@ -7,10 +9,17 @@ import { diffOf } from '#features/audit/diff.ts';
 import { keyPresets, presetScopes } from '#features/auth/key-presets.ts';
 import { draftOf, pricesOf } from '#features/billing/plan-draft.ts';
 import { perMillion, perUnit } from '#features/models/models-panel.tsx';
+import { isRefusal, onceKnown } from '#lib/api.ts';
+import { clientName } from '#lib/client-name.ts';
 import { csvOf } from '#lib/csv.ts';
-import { addDecimals, subtractDecimals } from '#lib/decimal.ts';
+import { addDecimals, decimalText, subtractDecimals } from '#lib/decimal.ts';
+import { moneyText } from '#lib/format.tsx';
 import { translator } from '#lib/i18n.tsx';
+import { MissingPart, part } from '#lib/missing-part.ts';
+import { minPasswordLength } from '#lib/password.ts';
 import { navigationFor } from '#lib/screens.ts';
+import { civilOf, instantOf } from '#lib/zone.ts';
+import { isolatedPoints } from '#ui/chart-points.ts';
 
 describe('prices', () => {
   it.each([
@@ -35,6 +44,140 @@ describe('prices', () => {
     expect(subtractDecimals('1', '1.05')).toBe('-0.05');
     expect(subtractDecimals('-2', '3')).toBe('-5');
     expect(subtractDecimals('9007199254740993.000001', '1')).toBe('9007199254740992.000001');
+  });
+});
+
+describe('amounts', () => {
+  it.each([
+    [1.5e-7, '0.00000015'],
+    [-2e-9, '-0.000000002'],
+    [1e21, '1000000000000000000000'],
+    [1.25e22, '12500000000000000000000'],
+    ['12.345e+2', '1234.5'],
+    [0.5, '0.5'],
+    ['', ''],
+    ['0.10', '0.10'],
+  ])('%s from a field is sent as %s', (value, text) => {
+    expect(decimalText(value)).toBe(text);
+  });
+
+  it.each([
+    ['0.0000025', 'USD', '$0.0000025'],
+    ['0.00000000015', 'USD', '$0.00000000015'],
+    ['0.0000012345678', 'USD', '$0.00000123457'],
+    ['12.3456789', 'USD', '$12.345679'],
+    ['3', 'JPY', '¥3'],
+    ['3', 'CNY', 'CN¥3.00'],
+    ['-0.015', 'EUR', '-€0.015'],
+    ['9007199254740993.01', 'USD', '$9,007,199,254,740,993.01'],
+  ])('%s %s reads %s', (amount, currency, text) => {
+    expect(moneyText('en', amount, currency)).toBe(text);
+  });
+});
+
+describe('times of a zone', () => {
+  it.each([
+    ['2026-11-22T20:30', 'Asia/Shanghai', '2026-11-22T12:30:00.000Z'],
+    ['2026-07-01T00:00', 'Europe/Berlin', '2026-06-30T22:00:00.000Z'],
+    ['2026-12-31T23:59', 'America/New_York', '2027-01-01T04:59:00.000Z'],
+    ['2026-03-29T01:59', 'Europe/Berlin', '2026-03-29T00:59:00.000Z'],
+    ['2026-03-29T03:00', 'Europe/Berlin', '2026-03-29T01:00:00.000Z'],
+    ['2026-10-25T02:30', 'Europe/Berlin', '2026-10-25T00:30:00.000Z'],
+    ['2026-01-01T05:45', 'Asia/Kathmandu', '2026-01-01T00:00:00.000Z'],
+  ])('%s in %s is %s, and back', (civil, zone, instant) => {
+    expect(instantOf(civil, zone)).toBe(instant);
+    expect(civilOf(instant, zone)).toBe(civil);
+  });
+
+  it('an hour that clocks skip is read as if they had not', () => {
+    expect(instantOf('2026-03-29T02:30', 'Europe/Berlin')).toBe('2026-03-29T01:30:00.000Z');
+  });
+
+  it('what is no time is none', () => {
+    expect(instantOf('', 'UTC')).toBeUndefined();
+    expect(civilOf('x', 'UTC')).toBe('');
+  });
+});
+
+describe('failures', () => {
+  it.each([
+    [{ status: 404 }, true],
+    [{ status: 403 }, true],
+    [{ status: 429 }, false],
+    [{ status: 408 }, false],
+    [{ status: 500 }, false],
+    [{ status: 0 }, false],
+    [new Error('x'), false],
+    [null, false],
+  ])('%j takes away what is shown: %j', (error, isOne) => {
+    expect(isRefusal(error)).toBe(isOne);
+  });
+
+  it('what was made a moment ago is asked for again while it is not known, and no longer than six seconds', async () => {
+    vi.useFakeTimers();
+    try {
+      let asked = 0;
+      const unknown = (until: number) => async () => {
+        if (++asked < until) throw Object.assign(new Error('none'), { status: 404 });
+        return asked;
+      };
+      const found = onceKnown(unknown(3));
+      await vi.advanceTimersByTimeAsync(600);
+      expect(await found).toBe(3);
+      asked = 0;
+      const never = onceKnown(unknown(100)).catch((error: Error) => error.message);
+      await vi.advanceTimersByTimeAsync(6_000);
+      expect([await never, asked]).toEqual(['none', 20]);
+      const refused = vi.fn(async () => {
+        throw Object.assign(new Error('no'), { status: 403 });
+      });
+      await expect(onceKnown(refused)).rejects.toThrow('no');
+      expect(refused).toHaveBeenCalledTimes(1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('a screen that cannot be loaded is an error of ours, not one that the router loads the page anew for', async () => {
+    const failure = new TypeError('Failed to fetch dynamically imported module: /assets/limits.js');
+    const error = await part(() => Promise.reject(failure))().catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(MissingPart);
+    expect((error as Error).message).not.toMatch(/dynamically imported module|module script/);
+    expect(await part(async () => 7)()).toBe(7);
+  });
+});
+
+describe('passwords', () => {
+  it('are as long in forms as the server asks', () => {
+    const server = readFileSync(`${import.meta.dirname}/../../src/security/auth/check-password.ts`, 'utf8');
+    expect(server).toContain(`minPasswordLength = ${minPasswordLength};`);
+  });
+});
+
+describe('clients', () => {
+  const chrome =
+    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36';
+  it.each([
+    [chrome, 'Chrome · Linux'],
+    [`${chrome} Edg/142.0.0.0`, 'Edge · Linux'],
+    [
+      'Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1',
+      'Safari · iOS',
+    ],
+    ['Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox · Windows'],
+    ['openai-node/6.1.0', 'openai-node/6.1.0'],
+    ['', ''],
+  ])('%s is %s', (userAgent, name) => {
+    expect(clientName(userAgent)).toBe(name);
+  });
+});
+
+describe('charts', () => {
+  it('find the points that no line reaches', () => {
+    expect(isolatedPoints([null, 5, null, 1, 2, null, 0])).toEqual([1, 6]);
+    expect(isolatedPoints([7])).toEqual([0]);
+    expect(isolatedPoints([1, 2])).toEqual([]);
+    expect(isolatedPoints([undefined, null])).toEqual([]);
   });
 });
 

@@ -1,8 +1,11 @@
-import { Text, Tooltip } from '@mantine/core';
+import { Text } from '@mantine/core';
 import { useMemo } from 'react';
 
 import { useLanguage } from '#lib/i18n.tsx';
 import { useSession } from '#lib/session.ts';
+
+/** A quantity: a number, or a decimal string as the API sends what no float could hold. */
+export type Amount = number | bigint | string;
 
 /** Formatters of the reader's language and the tenant's time zone. */
 export function useFormat() {
@@ -17,8 +20,9 @@ export function useFormat() {
     const time = new Intl.DateTimeFormat(locale, { timeStyle: 'medium', ...inZone });
     return {
       zone,
-      number: (value: number | bigint) => number.format(value),
-      compact: (value: number) => compact.format(value),
+      // Intl takes decimal strings as they are: a float would lose digits.
+      number: (value: Amount) => number.format(value as number),
+      compact: (value: Amount) => compact.format(value as number),
       money: (amount: string, currency: string) => moneyText(locale, amount, currency),
       dateTime: (at: string) => dateTime.format(new Date(at)),
       date: (at: string) => date.format(new Date(at)),
@@ -29,9 +33,9 @@ export function useFormat() {
 }
 
 /** A number that keeps its direction in right-to-left text. */
-export function Num({ value, compact = false }: { value: number | bigint; compact?: boolean }) {
+export function Num({ value, compact = false }: { value: Amount; compact?: boolean }) {
   const format = useFormat();
-  return <bdi className="numbers">{compact ? format.compact(Number(value)) : format.number(value)}</bdi>;
+  return <bdi className="numbers">{compact ? format.compact(value) : format.number(value)}</bdi>;
 }
 
 /** An amount of money, as precise as it is: prices of calls are small fractions of a cent. */
@@ -53,11 +57,15 @@ export function When({ at, short = false }: { at: string | null | undefined; sho
   if (at === null || at === undefined) return <Dash />;
   const full = format.dateTime(at);
   return (
-    <Tooltip label={format.zone === undefined ? full : `${full} · ${format.zone}`}>
-      <time dateTime={at} className="numbers" style={{ whiteSpace: 'nowrap' }}>
-        <bdi>{short ? format.time(at) : full}</bdi>
-      </time>
-    </Tooltip>
+    // The browser's own tooltip: a table of a thousand rows would carry a thousand components for ours.
+    <time
+      dateTime={at}
+      className="numbers"
+      style={{ whiteSpace: 'nowrap' }}
+      title={format.zone === undefined ? full : `${full} · ${format.zone}`}
+    >
+      <bdi>{short ? format.time(at) : full}</bdi>
+    </time>
   );
 }
 
@@ -77,17 +85,18 @@ export function Dash() {
   );
 }
 
-function moneyText(locale: string, amount: string, currency: string): string {
+/** An amount in words of the locale: never rounded to less than six digits that say something, since a token costs millionths. */
+export function moneyText(locale: string, amount: string, currency: string): string {
   const fraction = amount.split('.')[1]?.replace(/0+$/, '') ?? '';
+  const zeros = /^-?0*\./.test(amount) ? (/^0*/.exec(fraction)?.[0].length ?? 0) : 0;
   const usual =
     new Intl.NumberFormat(locale, { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
   // Intl takes decimal strings as they are: a float would lose digits.
   return new Intl.NumberFormat(locale, {
     style: 'currency',
     currency,
-    currencyDisplay: 'narrowSymbol',
     minimumFractionDigits: usual,
-    maximumFractionDigits: Math.max(usual, Math.min(fraction.length, 6)),
+    maximumFractionDigits: Math.max(usual, Math.min(fraction.length, zeros + 6)),
   }).format(amount as unknown as number);
 }
 

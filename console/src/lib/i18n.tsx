@@ -26,7 +26,7 @@ const catalogues: Record<Locale, () => Promise<Record<string, string>>> = {
   'zh-CN': async () => (await import('#messages/zh-CN.json')).default,
 };
 
-type Language = { locale: Locale; dir: 'ltr' | 'rtl'; t: Translate };
+type Language = { locale: Locale; dir: 'ltr' | 'rtl'; t: Translate; keys: readonly string[] };
 
 const LanguageContext = createContext<Language | null>(null);
 
@@ -53,7 +53,7 @@ export async function loadLanguage(locale: Locale): Promise<Language> {
   const dir = directionOf(locale);
   document.documentElement.lang = locale;
   document.documentElement.dir = dir;
-  return { locale, dir, t: translator(locale, messages) };
+  return { locale, dir, t: translator(locale, messages), keys: Object.keys(messages) };
 }
 
 /** Gives the messages to everything inside. */
@@ -77,6 +77,18 @@ export function useT(): Translate {
 export function useWord(group: string): (word: string) => string {
   const t = useT();
   return useMemo(() => (word: string) => t(`${group}.${word}` as MessageKey) || word, [t, group]);
+}
+
+/** All words of a group with their texts, in the reader's alphabetical order: for lists to choose from. */
+export function useWords(group: string): { value: string; label: string }[] {
+  const { t, keys, locale } = useLanguage();
+  return useMemo(() => {
+    const order = new Intl.Collator(locale);
+    return keys
+      .filter((key) => key.startsWith(`${group}.`))
+      .map((key) => ({ value: key.slice(group.length + 1), label: t(key as MessageKey) }))
+      .sort((a, b) => order.compare(a.label, b.label));
+  }, [t, keys, locale, group]);
 }
 
 /** A translator over a catalogue; an unknown key gives the empty string. */

@@ -2,10 +2,11 @@ import 'uplot/dist/uPlot.min.css';
 
 import { Box, Group, Text, useComputedColorScheme } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import UPlot from 'uplot';
 
 import { useLanguage } from '#lib/i18n.tsx';
+import { isolatedPoints } from '#ui/chart-points.ts';
 
 /** One line or bar row of a chart. */
 export type Series = { label: string; color: 'accent' | 'warn' | 'bad' | 'soft'; values: (number | null)[] };
@@ -29,7 +30,7 @@ export function Chart({
   series: readonly Series[];
   height?: number;
   bars?: boolean;
-  /** Text of a value on the axis and in the reading line. */
+  /** Text of a value on the axis, and beside the names while the pointer is on the chart. */
   format: (value: number) => string;
   /** What the chart shows, for those who do not see it. */
   label: string;
@@ -38,18 +39,20 @@ export function Chart({
   const { ref, width } = useElementSize();
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(null);
+  // Which moment the pointer is at: its values are read beside the names.
+  const [at, setAt] = useState<number | null>(null);
   const { locale } = useLanguage();
   const scheme = useComputedColorScheme('light');
   const data = [t, ...series.map(({ values }) => values)] as UPlot.AlignedData;
   const latest = useRef({ data, format });
   latest.current = { data, format };
+  const inZone = zone === undefined ? {} : { timeZone: zone };
   const shape = series.map((each) => `${each.label}:${each.color}`).join('|');
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the plot is made anew only when its form changes, never for data
   useEffect(() => {
     if (host.current === null || width === 0) return;
     const colors = palette[scheme];
-    const inZone = zone === undefined ? {} : { timeZone: zone };
     const time = new Intl.DateTimeFormat(locale, { timeStyle: bars ? 'short' : 'medium', ...inZone });
     const day = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', ...inZone });
     const axis = {
@@ -63,6 +66,7 @@ export function Chart({
       height,
       cursor: { points: { size: 6 }, y: false },
       legend: { show: false },
+      hooks: { setCursor: [({ cursor }) => setAt(cursor.idx ?? null)] },
       scales: {
         x: { time: true, ...(bars ? { range: (_, min, max) => padded(min, max, latest.current.data[0]) } : {}) },
         y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] },
@@ -84,7 +88,7 @@ export function Chart({
           stroke: colors[each.color],
           width: bars ? 0 : 1.8,
           fill: bars ? colors[each.color] : `${colors[each.color]}1f`,
-          points: { show: false },
+          points: bars ? { show: false } : pointsAlone(colors[each.color]),
           ...(bars ? { paths: UPlot.paths.bars?.({ size: [0.7, 40] }) } : {}),
         })),
       ] as UPlot.Series[],
@@ -108,16 +112,48 @@ export function Chart({
           <Group key={each.label} gap={6}>
             <Box w={10} h={10} bdrs={3} bg={palette[scheme][each.color]} />
             <Text size="xs" c="dimmed">
-              {each.label}
+              {each.label}{' '}
+              <Text span inherit fw={600} c="var(--mantine-color-text)" className="numbers">
+                <bdi>{at === null ? '' : textOf(each.values[at], format)}</bdi>
+              </Text>
             </Text>
           </Group>
         ))}
+        {at !== null && t[at] !== undefined && (
+          <Text size="xs" c="dimmed" ms="auto" className="numbers">
+            <bdi>{momentOf(t, locale, inZone).format(t[at] * 1000)}</bdi>
+          </Text>
+        )}
       </Group>
       <div ref={ref} role="img" aria-label={label} dir="ltr" style={{ minHeight: height }}>
         <div ref={host} />
       </div>
     </Box>
   );
+}
+
+/** A line joins points; one between two gaps has none to be joined with, and is a dot. */
+function pointsAlone(color: string): UPlot.Series.Points {
+  return {
+    show: true,
+    size: 5,
+    width: 0,
+    fill: color,
+    filter: (plot, index) => isolatedPoints(plot.data[index] ?? []),
+  };
+}
+
+function textOf(value: number | null | undefined, format: (value: number) => string): string {
+  return value === null || value === undefined ? '–' : format(value);
+}
+
+/** Days for a chart of days, else the time of day. */
+function momentOf(t: readonly number[], locale: string, inZone: { timeZone?: string }): Intl.DateTimeFormat {
+  const isDays = t.length > 1 && (t[1] as number) - (t[0] as number) >= 86_400;
+  return new Intl.DateTimeFormat(locale, {
+    ...(isDays ? { dateStyle: 'medium' } : { timeStyle: 'medium' }),
+    ...inZone,
+  });
 }
 
 /** Half a bar of room at both ends, so that the first and last bars are whole. */

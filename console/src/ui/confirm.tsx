@@ -1,16 +1,18 @@
-import { Button, type ButtonProps, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { ActionIcon, Button, type ButtonProps, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { type ReactNode, useState } from 'react';
 
 import { useT } from '#lib/i18n.tsx';
+import { Icon, type IconName } from '#ui/icons.tsx';
 import { ProblemNotice } from '#ui/problem.tsx';
 
-/** A button whose act is asked about first; what cannot be undone asks for the name to be typed. */
+/** A button (or an icon, in lists) whose act is asked about first; what cannot be undone asks for the name to be typed. */
 export function ConfirmButton({
   label,
   title,
   about,
   typed,
+  icon,
   act,
   children,
   ...button
@@ -20,6 +22,8 @@ export function ConfirmButton({
   about: string;
   /** Text that must be typed before the act is possible. */
   typed?: string;
+  /** Stands instead of the label, which is then only heard. */
+  icon?: IconName;
   act: () => Promise<unknown>;
   children?: ReactNode;
 }) {
@@ -28,13 +32,17 @@ export function ConfirmButton({
   const [text, setText] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
+  const ask = () => {
+    setText('');
+    setError(undefined);
+    open();
+  };
   const run = async () => {
     setBusy(true);
     setError(undefined);
     try {
       await act();
       close();
-      setText('');
     } catch (cause) {
       setError(cause);
     } finally {
@@ -43,9 +51,15 @@ export function ConfirmButton({
   };
   return (
     <>
-      <Button variant="default" {...button} onClick={open}>
-        {label}
-      </Button>
+      {icon === undefined ? (
+        <Button variant="default" {...button} onClick={ask}>
+          {label}
+        </Button>
+      ) : (
+        <ActionIcon color="red" aria-label={label} onClick={ask}>
+          <Icon name={icon} size={14} />
+        </ActionIcon>
+      )}
       <Modal opened={opened} onClose={close} title={title} closeButtonProps={{ 'aria-label': t('action.close') }}>
         <form
           onSubmit={(event) => {
@@ -54,7 +68,9 @@ export function ConfirmButton({
           }}
         >
           <Stack gap="sm">
-            <Text size="sm">{about}</Text>
+            <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+              {about}
+            </Text>
             {children}
             {typed !== undefined && (
               <TextInput

@@ -1,6 +1,6 @@
 import { Button, Center, ScrollArea, Table } from '@mantine/core';
 import type { ReactNode } from 'react';
-
+import { isRefusal } from '#lib/api.ts';
 import { useT } from '#lib/i18n.tsx';
 import { Loading } from '#ui/page.tsx';
 import { ProblemNotice } from '#ui/problem.tsx';
@@ -21,8 +21,10 @@ export type Rows<T> = {
   error?: unknown;
   hasNextPage?: boolean;
   isFetchingNextPage?: boolean;
+  /** Rows of the question before, while the new one is asked. */
+  isPlaceholderData?: boolean;
   fetchNextPage?: () => unknown;
-  refetch?: () => unknown;
+  refetch?: (options?: { cancelRefetch?: boolean }) => unknown;
 };
 
 /** A list as a table: waits, fails, is empty, opens rows, reads on. */
@@ -39,18 +41,16 @@ export function DataTable<T>({
   columns: readonly Column<T>[];
   rowKey: (row: T) => string;
   /** Opens a row: by click, Enter or Space. */
-  onOpen?: (row: T) => void;
+  onOpen?: ((row: T) => void) | undefined;
   /** What opening a row is called for those who hear the page. */
-  openLabel?: (row: T) => string;
+  openLabel?: ((row: T) => string) | undefined;
   empty: ReactNode;
   label: string;
 }) {
-  const t = useT();
-  if (rows.items === undefined) {
-    if (rows.error === null || rows.error === undefined) return <Loading />;
+  if (rows.items === undefined || isRefusal(rows.error)) {
     return (
       <div style={{ padding: 16 }}>
-        <ProblemNotice error={rows.error} {...(rows.refetch && { onRetry: () => void rows.refetch?.() })} />
+        <Waiting rows={rows} />
       </div>
     );
   }
@@ -59,7 +59,7 @@ export function DataTable<T>({
   return (
     <>
       <ScrollArea type="auto" viewportProps={{ tabIndex: 0, role: 'region', 'aria-label': label }}>
-        <Table aria-label={label}>
+        <Table aria-label={label} {...(rows.isPlaceholderData === true && { opacity: 0.55 })}>
           <Table.Thead>
             <Table.Tr>
               {columns.map((column) => (
@@ -99,18 +99,32 @@ export function DataTable<T>({
           </Table.Tbody>
         </Table>
       </ScrollArea>
-      {rows.hasNextPage === true && (
-        <Center p="xs">
-          <Button
-            variant="subtle"
-            size="xs"
-            loading={rows.isFetchingNextPage === true}
-            onClick={() => void rows.fetchNextPage?.()}
-          >
-            {t('action.more')}
-          </Button>
-        </Center>
-      )}
+      <More rows={rows} />
     </>
+  );
+}
+
+/** What stands where a list will be: nothing once it is there, the problem when it could not be read. */
+export function Waiting({ rows }: { rows: Rows<unknown> }) {
+  if (rows.error !== null && rows.error !== undefined && (rows.items === undefined || isRefusal(rows.error)))
+    return <ProblemNotice error={rows.error} {...(rows.refetch && { onRetry: () => void rows.refetch?.() })} />;
+  return rows.items === undefined ? <Loading /> : null;
+}
+
+/** The way to the next rows of a list, while there are some. */
+export function More({ rows }: { rows: Rows<unknown> }) {
+  const t = useT();
+  if (rows.hasNextPage !== true) return null;
+  return (
+    <Center p="xs">
+      <Button
+        variant="subtle"
+        size="xs"
+        loading={rows.isFetchingNextPage === true}
+        onClick={() => void rows.fetchNextPage?.()}
+      >
+        {t('action.more')}
+      </Button>
+    </Center>
   );
 }

@@ -36,14 +36,16 @@ export function Page({
   return (
     <Stack className="page" gap="md">
       <Group justify="space-between" align="flex-start" gap="sm">
-        <Box>
+        <Box flex="1 1 260px" miw={0}>
           <Group gap="xs">
-            <Title order={1}>{title}</Title>
+            <Title order={1} style={{ overflowWrap: 'anywhere' }}>
+              <bdi>{title}</bdi>
+            </Title>
             {badge}
           </Group>
           {about !== undefined && (
             <Text c="dimmed" size="sm" maw={720} mt={2}>
-              {about}
+              <bdi>{about}</bdi>
             </Text>
           )}
         </Box>
@@ -74,7 +76,9 @@ export function Panel({
       {title !== undefined && (
         <Group justify="space-between" px="md" pt="sm" pb={flush ? 'xs' : 0} gap="xs">
           <Box flex="1 1 220px" miw={0}>
-            <Title order={2}>{title}</Title>
+            <Title order={2} style={{ overflowWrap: 'anywhere' }}>
+              <bdi>{title}</bdi>
+            </Title>
             {about !== undefined && (
               <Text size="xs" c="dimmed">
                 {about}

@@ -1,3 +1,4 @@
+import { useDebouncedValue } from '@mantine/hooks';
 import { Spotlight, type SpotlightActionData, type SpotlightActionGroupData } from '@mantine/spotlight';
 import { useState } from 'react';
 
@@ -5,7 +6,7 @@ import { useGet } from '#lib/api.ts';
 import { useT } from '#lib/i18n.tsx';
 import { useGo } from '#lib/navigation.tsx';
 import { navigationFor } from '#lib/screens.ts';
-import { useCan, useSession } from '#lib/session.ts';
+import { useArea, useCan, useSession } from '#lib/session.ts';
 import { Icon, type IconName } from '#ui/icons.tsx';
 
 /** The command palette: every screen, the usual acts, and agents, keys or tenants by name; an id of a call opens it. */
@@ -22,7 +23,13 @@ export function Palette() {
     { query: { limit: 100 } },
     { enabled: opened && !isOperator && can('agents:read') },
   );
-  const tenants = useGet('GET /v1/platform/tenants', { query: { limit: 100 } }, { enabled: opened && isOperator });
+  // There may be more tenants than a list holds: the server looks for the name.
+  const [wantedName] = useDebouncedValue(text.trim(), 200);
+  const tenants = useGet(
+    'GET /v1/platform/tenants',
+    { query: { limit: 50, ...(wantedName !== '' && { search: wantedName.slice(0, 100) }) } },
+    { enabled: opened && isOperator && can('platform-tenants:read') },
+  );
   const entry = (id: string, label: string, icon: IconName, act: () => void): SpotlightActionData => ({
     id,
     label,
@@ -32,15 +39,19 @@ export function Palette() {
   const screens = navigationFor(isOperator, can).flatMap(({ items }) =>
     items.map((item) => entry(item.to, t(item.title), item.icon, () => go(item.to))),
   );
-  const acts: SpotlightActionData[] = isOperator
-    ? [entry('onboard', t('tenants.onboard'), 'plus', () => go('/operator/tenants', { onboard: 'yes' }))]
-    : [
-        entry('new-key', t('keys.create'), 'plus', () => go('/app/keys/new')),
-        entry('new-agent', t('agents.create'), 'plus', () => go('/app/agents/new')),
-      ];
+  const area = useArea();
+  const acts: SpotlightActionData[] = [
+    ...(isOperator && can('platform-tenants:create')
+      ? [entry('onboard', t('tenants.onboard'), 'plus', () => go('/operator/tenants', { onboard: 'yes' }))]
+      : []),
+    ...(can('api-keys:create') ? [entry('new-key', t('keys.create'), 'plus', () => go(`${area}/keys/new`))] : []),
+    ...(!isOperator && can('agents:create')
+      ? [entry('new-agent', t('agents.create'), 'plus', () => go('/app/agents/new'))]
+      : []),
+  ];
   const wanted = text.trim();
   if (/^call_[0-9a-hjkmnp-tv-z]{26}$/.test(wanted)) {
-    const to = isOperator ? '/operator/calls' : '/app/calls';
+    const to = `${area}/calls`;
     acts.unshift({
       ...entry('call', t('palette.openCall'), 'calls', () => go(to, { call: wanted })),
       keywords: wanted,

@@ -4,8 +4,9 @@ import { notifications } from '@mantine/notifications';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 
-import { asLintelError } from '#lib/api.ts';
+import { asLintelError, isRefusal } from '#lib/api.ts';
 import { type MessageKey, useLanguage, useT } from '#lib/i18n.tsx';
+import { MissingPart } from '#lib/missing-part.ts';
 import { TextLink } from '#lib/navigation.tsx';
 import { Icon } from '#ui/icons.tsx';
 import { Loading } from '#ui/page.tsx';
@@ -31,7 +32,7 @@ export function ServerWords({ children }: { children: string }) {
   );
 }
 
-/** A refusal or failure: title, the server's detail, wrong places, request id. */
+/** A refusal or failure: title, the server's detail, wrong places, request id. A refusal stays one however often it is asked. */
 export function ProblemNotice({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const t = useT();
   const textOf = useProblemText();
@@ -56,7 +57,7 @@ export function ProblemNotice({ error, onRetry }: { error: unknown; onRetry?: ()
               {t('problem.request')} <bdi className="mono">{problem.requestId}</bdi>
             </Text>
           )}
-          {onRetry !== undefined && (
+          {onRetry !== undefined && !isRefusal(error) && (
             <Button size="compact-xs" variant="light" color="red" onClick={onRetry}>
               {t('action.retry')}
             </Button>
@@ -94,16 +95,27 @@ export function notifyDone(message: string): void {
 
 /** Shows what a query found; while it waits a skeleton, when it failed the problem. */
 export function Found<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
-  if (query.data !== undefined) return <>{children(query.data)}</>;
+  if (query.data !== undefined && !isRefusal(query.error)) return <>{children(query.data)}</>;
   if (query.error !== null) return <ProblemNotice error={query.error} onRetry={() => void query.refetch()} />;
   return <Loading />;
 }
 
-/** A screen that could not be shown. */
-export function RouteError({ error, reset }: { error: unknown; reset: () => void }) {
+/** A screen that could not be shown. Loading the page anew also brings the screens of a server that was updated meanwhile. */
+export function ScreenError({ error }: { error: unknown }) {
+  const t = useT();
+  const shown = error instanceof MissingPart ? new Error(t('problem.missingPart')) : error;
   return (
-    <main className="page" style={{ padding: 32 }}>
-      <ProblemNotice error={error} onRetry={reset} />
+    <div className="page">
+      <ProblemNotice error={shown} onRetry={() => location.reload()} />
+    </div>
+  );
+}
+
+/** A page that could not be shown, with nothing around it. */
+export function RouteError({ error }: { error: unknown }) {
+  return (
+    <main style={{ padding: 32 }}>
+      <ScreenError error={error} />
     </main>
   );
 }

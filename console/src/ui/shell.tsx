@@ -1,5 +1,6 @@
 import {
   ActionIcon,
+  Alert,
   AppShell,
   Badge,
   Box,
@@ -20,12 +21,13 @@ import { spotlight } from '@mantine/spotlight';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect } from 'react';
 
-import { lintel, useGet } from '#lib/api.ts';
+import { askFailedAgain, lintel, useCutOff, useGet } from '#lib/api.ts';
 import { chooseLocale, languages, useLanguage, useT, useWord } from '#lib/i18n.tsx';
 import { type NavigationItem, navigationFor } from '#lib/screens.ts';
 import { forgetSession, useCan, useSession } from '#lib/session.ts';
 import { Icon, Mark } from '#ui/icons.tsx';
 import { Palette } from '#ui/palette.tsx';
+import { notifyProblem } from '#ui/problem.tsx';
 import { DemoMark } from '#ui/status.tsx';
 
 /** The frame of both areas: beam with search and person, navigation by role, the screen. */
@@ -58,7 +60,7 @@ export function Shell() {
               {'/'}
             </Text>
             <Text size="sm" fw={500} truncate>
-              {session.principal.kind === 'operator' ? t('area.operator') : session.tenant.name}
+              <bdi>{session.principal.kind === 'operator' ? t('area.operator') : session.tenant.name}</bdi>
             </Text>
             <DemoMark when={session.tenant.demo} />
           </Group>
@@ -83,14 +85,39 @@ export function Shell() {
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs" aria-label={t('nav.label')}>
+      <AppShell.Navbar p="xs" aria-label={t('nav.label')} className="navigation" data-open={opened || undefined}>
         <Navigation />
       </AppShell.Navbar>
       <AppShell.Main id="content">
+        <CutOffNotice />
         <Outlet />
       </AppShell.Main>
       <Palette />
     </AppShell>
+  );
+}
+
+/** Says that what stands on the screen is not of now, and asks again until it is. */
+function CutOffNotice() {
+  const t = useT();
+  const isCutOff = useCutOff();
+  useEffect(() => {
+    if (!isCutOff) return;
+    const timer = setInterval(() => void askFailedAgain(), 3_000);
+    return () => clearInterval(timer);
+  }, [isCutOff]);
+  if (!isCutOff) return null;
+  return (
+    <Alert
+      className="page"
+      color="orange"
+      icon={<Icon name="warning" />}
+      title={t('cutOff.title')}
+      mb="md"
+      role="status"
+    >
+      {t('cutOff.about')}
+    </Alert>
   );
 }
 
@@ -105,6 +132,7 @@ function Navigation() {
     { enabled: !isOperator && can('approvals:read'), every: 15_000 },
   );
   const waiting = approvals.data?.data.length ?? 0;
+  const isMore = (approvals.data?.nextCursor ?? null) !== null;
   return (
     <ScrollArea flex={1}>
       <Stack gap={14}>
@@ -114,7 +142,11 @@ function Navigation() {
               {t(group.title)}
             </Text>
             {group.items.map((item) => (
-              <Item key={item.to} item={item} count={item.to === '/app/approvals' ? waiting : 0} />
+              <Item
+                key={item.to}
+                item={item}
+                count={item.to === '/app/approvals' && waiting > 0 ? `${waiting}${isMore ? '+' : ''}` : ''}
+              />
             ))}
           </Stack>
         ))}
@@ -123,14 +155,14 @@ function Navigation() {
   );
 }
 
-function Item({ item, count }: { item: NavigationItem; count: number }) {
+function Item({ item, count }: { item: NavigationItem; count: string }) {
   const t = useT();
   return (
     <NavLink
       className="nav-link"
       label={t(item.title)}
       leftSection={<Icon name={item.icon} />}
-      rightSection={count > 0 ? <Badge color="yellow">{count}</Badge> : undefined}
+      rightSection={count === '' ? undefined : <Badge color="yellow">{count}</Badge>}
       renderRoot={(props) => (
         <Link
           {...props}
@@ -192,10 +224,12 @@ function PersonMenu() {
   const signOut = async () => {
     try {
       await lintel.request('POST /v1/auth/logout', {} as never);
-    } finally {
-      forgetSession();
-      location.assign('/login');
+    } catch (error) {
+      // Not signed in any more is what was wished for; else the session would live on behind a sign-in screen.
+      if ((error as { status?: number }).status !== 401) return notifyProblem(error);
     }
+    forgetSession();
+    location.assign('/login');
   };
   return (
     <Menu position="bottom-end" width={240}>
@@ -207,7 +241,7 @@ function PersonMenu() {
       <Menu.Dropdown>
         <Box px="sm" py={6}>
           <Text size="sm" fw={600} truncate>
-            {session?.principal.name}
+            <bdi>{session?.principal.name}</bdi>
           </Text>
           <Text size="xs" c="dimmed">
             {session?.roles.map(role).join(', ')}

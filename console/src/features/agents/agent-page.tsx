@@ -1,6 +1,6 @@
 import type { Answer } from '@lintel/sdk';
 import { Badge, Button, Checkbox, Group, PasswordInput, Stack, Table, Tabs, Text, TextInput } from '@mantine/core';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 
 import { type Definition, trimDefinition } from '#features/agents/definition.ts';
 import { DefinitionForm } from '#features/agents/definition-form.tsx';
@@ -30,7 +30,10 @@ function AgentView({ agent }: { agent: Agent }) {
   const can = useCan();
   const go = useGo();
   const [filters, change] = useFilters();
-  const runs = useList('GET /v1/runs', { query: { agent: agent.id } }, { every: 5_000 });
+  const tab = filters['tab'] ?? 'try';
+  // A talk or a change that was begun goes on behind another tab, its stream too; what was never opened costs nothing.
+  const [kept, setKept] = useState<ReadonlySet<string>>(new Set());
+  useEffect(() => setKept((now) => new Set([...now, tab])), [tab]);
   return (
     <Page
       title={agent.name}
@@ -51,14 +54,20 @@ function AgentView({ agent }: { agent: Agent }) {
             about={t('agents.deleteAbout')}
             act={async () => {
               await lintel.request('DELETE /v1/agents/{id}', { path: { id: agent.id } });
-              await refreshRoutes(['/v1/agents', '/v1/models']);
+              // Away first: this screen would ask for an agent that is no more.
               go('/app/agents');
+              await refreshRoutes(['/v1/agents', '/v1/models']);
             }}
           />
         )
       }
     >
-      <Tabs value={filters['tab'] ?? 'try'} onChange={(tab) => change({ tab: tab ?? undefined })} keepMounted={false}>
+      <Tabs
+        value={tab}
+        onChange={(tab) => change({ tab: tab ?? undefined })}
+        keepMounted={false}
+        keepMountedMode="display-none"
+      >
         <Tabs.List mb="md">
           <Tabs.Tab value="try">{t('agents.tab.try')}</Tabs.Tab>
           <Tabs.Tab value="edit">{t('agents.tab.edit')}</Tabs.Tab>
@@ -66,19 +75,17 @@ function AgentView({ agent }: { agent: Agent }) {
           <Tabs.Tab value="runs">{t('nav.runs')}</Tabs.Tab>
           <Tabs.Tab value="call">{t('agents.call')}</Tabs.Tab>
         </Tabs.List>
-        <Tabs.Panel value="try">
+        <Tabs.Panel value="try" keepMounted={kept.has('try')}>
           <Playground agent={agent} />
         </Tabs.Panel>
-        <Tabs.Panel value="edit">
+        <Tabs.Panel value="edit" keepMounted={kept.has('edit')}>
           <LatestEditor agent={agent} />
         </Tabs.Panel>
         <Tabs.Panel value="versions">
           <VersionsPanel agent={agent} />
         </Tabs.Panel>
         <Tabs.Panel value="runs">
-          <Panel flush>
-            <RunsTable rows={runs} />
-          </Panel>
+          <AgentRuns id={agent.id} />
         </Tabs.Panel>
         <Tabs.Panel value="call">
           <Panel title={t('agents.call')} about={t('agents.callAbout')}>
@@ -87,6 +94,15 @@ function AgentView({ agent }: { agent: Agent }) {
         </Tabs.Panel>
       </Tabs>
     </Page>
+  );
+}
+
+function AgentRuns({ id }: { id: string }) {
+  const runs = useList('GET /v1/runs', { query: { agent: id } }, { every: 5_000 });
+  return (
+    <Panel flush>
+      <RunsTable rows={runs} />
+    </Panel>
   );
 }
 

@@ -7,7 +7,8 @@ import { When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { TextLink, useFilters } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
-import { Empty, Json, Loading, Page, Panel } from '#ui/page.tsx';
+import { More, Waiting } from '#ui/data-table.tsx';
+import { Empty, Json, Page, Panel } from '#ui/page.tsx';
 import { ProblemNotice } from '#ui/problem.tsx';
 import { Status } from '#ui/status.tsx';
 
@@ -34,8 +35,7 @@ export function ApprovalsPage() {
         />
       }
     >
-      {approvals.items === undefined &&
-        (approvals.error === null ? <Loading /> : <ProblemNotice error={approvals.error} />)}
+      <Waiting rows={approvals} />
       {approvals.items?.length === 0 && (
         <Panel>
           <Empty
@@ -50,6 +50,7 @@ export function ApprovalsPage() {
           <DecideButtons approval={approval} />
         </Panel>
       ))}
+      <More rows={approvals} />
     </Page>
   );
 }
@@ -112,15 +113,24 @@ export function DecideButtons({
             value={note}
             onChange={(event) => setNote(event.currentTarget.value)}
           />
-          <Button color="teal.9" loading={approve.isPending} onClick={() => answer(true)}>
+          <Button color="teal.9" loading={approve.isPending} disabled={reject.isPending} onClick={() => answer(true)}>
             {t('approvals.approve')}
           </Button>
-          <Button variant="default" loading={reject.isPending} onClick={() => answer(false)}>
+          <Button
+            variant="default"
+            loading={reject.isPending}
+            disabled={approve.isPending}
+            onClick={() => answer(false)}
+          >
             {t('approvals.reject')}
           </Button>
         </Group>
       )}
-      {approval.note && <Text size="sm">{approval.note}</Text>}
+      {approval.note && (
+        <Text size="sm" dir="auto" style={{ overflowWrap: 'anywhere' }}>
+          {approval.note}
+        </Text>
+      )}
       {error !== null && <ProblemNotice error={error} />}
     </Stack>
   );

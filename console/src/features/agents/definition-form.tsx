@@ -15,8 +15,11 @@ import {
   TextInput,
 } from '@mantine/core';
 
+import { useState } from 'react';
+
 import { type Definition, type Guardrails, newExternal, newNative, type ToolUse } from '#features/agents/definition.ts';
 import { useGet } from '#lib/api.ts';
+import { decimalText } from '#lib/decimal.ts';
 import { useT } from '#lib/i18n.tsx';
 import { useCan, useSession } from '#lib/session.ts';
 import { Icon } from '#ui/icons.tsx';
@@ -34,13 +37,18 @@ export function DefinitionForm({
   isNew: boolean;
 }) {
   const t = useT();
+  const [other, setOther] = useState<Definition>(value.kind === 'native' ? newExternal : newNative);
   return (
     <Stack gap="md">
       {isNew && (
         <SegmentedControl
           aria-label={t('agents.kind')}
           value={value.kind}
-          onChange={(kind) => onChange(kind === 'native' ? newNative : newExternal)}
+          onChange={() => {
+            // What was entered for this kind stays, for the way back.
+            setOther(value);
+            onChange(other);
+          }}
           data={[
             { value: 'native', label: t('agents.native') },
             { value: 'external', label: t('agents.external') },
@@ -60,11 +68,15 @@ export function DefinitionForm({
   );
 }
 
+/** The model of agents that name none, where no other is connected. */
+const router = 'lintel/router';
+
 function NativeForm({ value, onChange }: Props<Extract<Definition, { kind: 'native' }>>) {
   const t = useT();
   const can = useCan();
   const models = useGet('GET /v1/models', undefined, { enabled: can('models:read') });
   const choices = (models.data?.data ?? []).map(({ id }) => id).filter((id) => !id.startsWith('agent/'));
+  const standard = choices.some((id) => id !== router) ? '' : router;
   return (
     <>
       <Textarea
@@ -80,8 +92,9 @@ function NativeForm({ value, onChange }: Props<Extract<Definition, { kind: 'nati
       <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="sm">
         <Autocomplete
           label={t('agents.model')}
-          description={value.model === 'lintel/router' ? t('models.router') : t('agents.modelAbout')}
-          required
+          description={(value.model || standard) === router ? t('models.router') : t('agents.modelAbout')}
+          required={standard === ''}
+          placeholder={standard}
           data={choices}
           value={value.model}
           onChange={(model) => onChange({ ...value, model })}
@@ -242,7 +255,7 @@ function GuardrailsForm({ value, onChange }: { value: Guardrails; onChange: (gua
   const numbers = ['maxSteps', 'maxSeconds', 'maxTokens', 'maxOutputTokens'] as const;
   const set = (name: keyof Guardrails, next: string | number) => {
     const { [name]: _, ...rest } = value;
-    onChange(next === '' ? rest : { ...rest, [name]: name === 'maxMoney' ? String(next) : Number(next) });
+    onChange(next === '' ? rest : { ...rest, [name]: name === 'maxMoney' ? decimalText(next) : Number(next) });
   };
   return (
     <Fieldset legend={t('agents.guardrails')}>

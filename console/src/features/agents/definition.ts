@@ -31,11 +31,11 @@ export type Definition =
       guardrails?: Guardrails;
     };
 
-/** A native agent's definition to begin with: the router needs no provider. */
+/** A native agent's definition to begin with. Without a model connected it asks the router, which needs no provider. */
 export const newNative: Definition = {
   kind: 'native',
   instructions: '',
-  model: 'lintel/router',
+  model: '',
   tools: [{ tool: 'calculator' }, { tool: 'clock' }],
   guardrails: { maxSteps: 20, maxSeconds: 600 },
 };

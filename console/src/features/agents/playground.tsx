@@ -27,11 +27,13 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const stop = useRef<AbortController>(null);
-  const end = useRef<HTMLDivElement>(null);
+  const told = useRef<RunView>(emptyRun);
+  const log = useRef<HTMLDivElement>(null);
   useEffect(() => () => stop.current?.abort(), []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the newest text is scrolled to whenever some comes
   useEffect(() => {
-    void end.current?.scrollIntoView({ block: 'nearest' });
+    // The box alone: a reader who looks at the steps is not pulled back to the talk.
+    log.current?.scrollTo({ top: log.current.scrollHeight });
   }, [turns, run?.text]);
 
   const read = async (from: RunView, events: AsyncIterable<{ event: string; data: string }>): Promise<RunView> => {
@@ -39,6 +41,7 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
     for await (const { event, data } of events) {
       if (event === 'comment') continue;
       view = readRunEvent(view, event, JSON.parse(data));
+      told.current = view;
       setRun(view);
     }
     return view;
@@ -55,16 +58,28 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
     setRun(undefined);
     setError(undefined);
     setBusy(true);
+    told.current = emptyRun;
+    let isForeground = true;
     try {
       const chosen = version === 'live' ? {} : { version: Number(version) };
       const input = { path: { id: agent.id }, body: { input: messages, mode: 'stream' as const, ...chosen } };
       let view = await read(emptyRun, lintel.events('POST /v1/agents/{id}/runs', input, { signal }));
       // A run that waits for a person goes on in the background once somebody decided: its own events tell how.
+      isForeground = false;
       if (view.id !== undefined && !isOver(view.status))
         view = await read(view, lintel.events('GET /v1/runs/{id}/events', { path: { id: view.id } }, { signal }));
       if (view.status === 'finished') setTurns([...messages, { role: 'assistant', content: view.text }]);
     } catch (cause) {
       if (!signal.aborted) setError(cause);
+      // What was said stays said. A run in the foreground ends with its client; one that waits for a person goes on.
+      const { id, text: said } = told.current;
+      if (id === undefined && !signal.aborted) {
+        // Nothing began: the message is there to be sent again.
+        setTurns(turns);
+        setText(content);
+      }
+      if (said !== '') setTurns([...messages, { role: 'assistant', content: said }]);
+      if (signal.aborted && isForeground && id !== undefined) setRun({ ...told.current, status: 'cancelled' });
     } finally {
       setBusy(false);
       void refreshRoutes(['/v1/runs', '/v1/approvals']);
@@ -92,7 +107,7 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
         }
       >
         <Stack gap="sm">
-          <Stack gap="xs" mih={220} mah="52vh" style={{ overflowY: 'auto' }} aria-live="polite" role="log">
+          <Stack gap="xs" mih={220} mah="52vh" style={{ overflowY: 'auto' }} ref={log} aria-live="polite" role="log">
             {turns.length === 0 && (
               <Text size="sm" c="dimmed">
                 {t('playground.empty')}
@@ -111,7 +126,6 @@ export function Playground({ agent }: { agent: PlayedAgent }) {
             )}
             {error !== undefined && <ProblemNotice error={error} />}
             {run?.error !== undefined && <ProblemNotice error={codedError(run.error)} />}
-            <div ref={end} />
           </Stack>
           <form
             onSubmit={(event) => {

@@ -22,8 +22,12 @@ const open = new Set(['queued', 'running', 'waiting', 'needs_review']);
 /** One run: its steps as the journal keeps them, and what a person has to decide. */
 export function RunPage() {
   const id = useParam('runId');
-  const query = useGet('GET /v1/runs/{id}', { path: { id } }, { every: 2_000 });
-  return <Found query={query}>{(run) => <RunViewPage run={run} />}</Found>;
+  const query = useGet(
+    'GET /v1/runs/{id}',
+    { path: { id } },
+    { every: 2_000, until: ({ status }) => !open.has(status) },
+  );
+  return <Found query={query}>{(run) => <RunViewPage key={run.id} run={run} />}</Found>;
 }
 
 function RunViewPage({ run }: { run: Run }) {

@@ -6,6 +6,7 @@ import { Money, Num, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useFilters, useGo } from '#lib/navigation.tsx';
 import { DataTable, type Rows } from '#ui/data-table.tsx';
+import { EmptyList } from '#ui/filters.tsx';
 import { Empty, Page, Panel } from '#ui/page.tsx';
 import { Status } from '#ui/status.tsx';
 
@@ -75,7 +76,11 @@ export function RunsTable({ rows }: { rows: Rows<Run> }) {
           cell: (run) => <Money amount={run.price} currency={run.currency} />,
         },
       ]}
-      empty={<Empty icon="runs" title={t('runs.empty')} about={t('runs.emptyAbout')} />}
+      empty={
+        <EmptyList names={['status']}>
+          <Empty icon="runs" title={t('runs.empty')} about={t('runs.emptyAbout')} />
+        </EmptyList>
+      }
     />
   );
 }

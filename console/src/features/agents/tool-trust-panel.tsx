@@ -28,7 +28,7 @@ export function ToolTrustPanel({ tenantId }: { tenantId: string }) {
   const events = useGet(
     'GET /v1/platform/audit/events',
     { query: { tenantId, type: 'agents.tool.', includeDemo: true, limit: 200 } },
-    { every: 5_000 },
+    { every: 15_000 },
   );
   const trust = useSend('PUT /v1/platform/tenants/{id}/tools/{toolId}/trust');
   // The log follows within a second; the answer to the switch is there at once.

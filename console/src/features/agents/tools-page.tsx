@@ -7,8 +7,9 @@ import { useT, useWord } from '#lib/i18n.tsx';
 import { useFilters } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
 import { ConfirmButton } from '#ui/confirm.tsx';
+import { More, Waiting } from '#ui/data-table.tsx';
 import { Icon } from '#ui/icons.tsx';
-import { Empty, Loading, Page, Panel } from '#ui/page.tsx';
+import { Empty, Page, Panel } from '#ui/page.tsx';
 import { notifyProblem, ProblemNotice } from '#ui/problem.tsx';
 
 /** Sources of tools: MCP servers and OpenAPI documents that agents may use. */
@@ -26,7 +27,7 @@ export function ToolsPage() {
   );
   return (
     <Page title={t('nav.tools')} about={t('tools.about')} actions={can('tools:create') && add}>
-      {tools.items === undefined && (tools.error === null ? <Loading /> : <ProblemNotice error={tools.error} />)}
+      <Waiting rows={tools} />
       {tools.items?.length === 0 && (
         <Panel>
           <Empty icon="tools" title={t('tools.empty')} about={t('tools.emptyAbout')}>
@@ -51,7 +52,7 @@ export function ToolsPage() {
                 <Button
                   size="xs"
                   variant="default"
-                  loading={refresh.isPending}
+                  loading={refresh.isPending && refresh.variables.path.id === tool.id}
                   onClick={() => refresh.mutate({ path: { id: tool.id } }, { onError: notifyProblem })}
                 >
                   {t('tools.refresh')}
@@ -91,6 +92,7 @@ export function ToolsPage() {
           </Stack>
         </Panel>
       ))}
+      <More rows={tools} />
       <AddDialog opened={filters['add'] === 'yes'} onClose={() => change({ add: undefined })} />
     </Page>
   );
@@ -112,7 +114,14 @@ function AddDialog({ opened, onClose }: { opened: boolean; onClose: () => void }
     if (kind === 'mcp_stdio') return { kind, command: place };
     return document.trim() === ''
       ? { kind, documentUrl: place }
-      : { kind, document: JSON.parse(document) as Record<string, unknown>, ...(place !== '' && { baseUrl: place }) };
+      : { kind, document: documentOf(document), ...(place !== '' && { baseUrl: place }) };
+  };
+  const documentOf = (text: string) => {
+    try {
+      return JSON.parse(text) as Record<string, unknown>;
+    } catch {
+      throw new Error(t('tools.documentWrong'));
+    }
   };
   const secretsOf = () => {
     if (kind !== 'mcp_stdio') return authorization === '' ? undefined : { Authorization: authorization };
@@ -141,10 +150,16 @@ function AddDialog({ opened, onClose }: { opened: boolean; onClose: () => void }
       setWrong(error);
     }
   };
+  const close = () => {
+    // What was entered stays for the next time; what went wrong with it does not.
+    setWrong(null);
+    create.reset();
+    onClose();
+  };
   return (
     <Modal
       opened={opened}
-      onClose={onClose}
+      onClose={close}
       size="lg"
       title={t('tools.add')}
       closeButtonProps={{ 'aria-label': t('action.close') }}

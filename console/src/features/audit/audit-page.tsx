@@ -1,19 +1,24 @@
 import type { Item } from '@lintel/sdk';
-import { Drawer, Group, Stack, Switch, Table, Text } from '@mantine/core';
+import { Drawer, Group, Select, Stack, Switch, Table, Text } from '@mantine/core';
+import type { ReactNode } from 'react';
 
 import { diffOf } from '#features/audit/diff.ts';
-import { readAll, useList } from '#lib/api.ts';
+import { readAll, useGet, useList } from '#lib/api.ts';
+import { clientName } from '#lib/client-name.ts';
 import { Dash, When } from '#lib/format.tsx';
-import { useT, useWord } from '#lib/i18n.tsx';
+import { useT, useWord, useWords } from '#lib/i18n.tsx';
 import { useFilters } from '#lib/navigation.tsx';
 import { type Column, DataTable, type Rows } from '#ui/data-table.tsx';
 import { ExportButton, type ExportColumn, type ExportRows } from '#ui/export.tsx';
-import { FilterText, FilterTime } from '#ui/filters.tsx';
+import { EmptyList, FilterText, FilterTime } from '#ui/filters.tsx';
 import { Copyable, Empty, Facts, Json, Page, Panel, Word } from '#ui/page.tsx';
-import { ServerWords } from '#ui/problem.tsx';
+import { ProblemNotice, ServerWords } from '#ui/problem.tsx';
 import { DemoMark, Status } from '#ui/status.tsx';
 
 type AuditEvent = Item<'GET /v1/platform/audit/events'>;
+
+/** What runs do by themselves stands in the list of runs, not in the audit log. */
+const unaudited = /^agents\.(step|run\.(?!reviewed|cancelled))/;
 
 const names = ['type', 'actor', 'subject', 'from', 'to'];
 
@@ -25,6 +30,7 @@ export function AuditPage() {
     <AuditLog
       area="tenant"
       rows={useList('GET /v1/audit/events', { query })}
+      one="GET /v1/audit/events/{id}"
       readAll={() => readAll('GET /v1/audit/events', { query })}
     />
   );
@@ -38,6 +44,7 @@ export function PlatformAuditPage() {
     <AuditLog
       area="platform"
       rows={useList('GET /v1/platform/audit/events', { query })}
+      one="GET /v1/platform/audit/events/{id}"
       readAll={() => readAll('GET /v1/platform/audit/events', { query })}
     />
   );
@@ -47,8 +54,11 @@ function AuditLog({
   rows,
   readAll,
   area,
+  one,
 }: {
   rows: Rows<AuditEvent>;
+  /** Reads one event: a link may name one that is further down. */
+  one: 'GET /v1/audit/events/{id}' | 'GET /v1/platform/audit/events/{id}';
   /** Reads what the filters show to its end: for exports. */
   readAll: () => Promise<ExportRows<AuditEvent>>;
   area: 'tenant' | 'platform';
@@ -56,8 +66,16 @@ function AuditLog({
   const t = useT();
   const role = useWord('role');
   const thing = useWord('thing');
+  const label = useWord('event');
   const [filters, change] = useFilters();
-  const opened = rows.items?.find(({ id }) => id === filters['event']);
+  const wanted = filters['event'];
+  const listed = rows.items?.find(({ id }) => id === wanted);
+  const found = useGet(
+    one,
+    { path: { id: wanted ?? '' } },
+    { enabled: wanted !== undefined && rows.items !== undefined && listed === undefined },
+  );
+  const opened = listed ?? (wanted === undefined ? undefined : found.data);
   const columns: Column<AuditEvent>[] = [
     { key: 'at', header: t('audit.at'), cell: (event) => <When at={event.at} /> },
     {
@@ -65,7 +83,9 @@ function AuditLog({
       header: t('audit.type'),
       cell: (event) => (
         <Group gap={6} wrap="nowrap">
-          <Word>{event.type}</Word>
+          <Text size="sm" fw={500} title={event.type} className="whole">
+            {label(event.type)}
+          </Text>
           <DemoMark when={event.demo} />
         </Group>
       ),
@@ -83,7 +103,7 @@ function AuditLog({
         ) : (
           <Group gap={6} wrap="nowrap">
             <Status value={event.decision.allowed ? 'ok' : 'refused'} />
-            <Text size="xs" c="dimmed">
+            <Text size="xs" c="dimmed" className="whole">
               {event.decision.role && role(event.decision.role)}
             </Text>
           </Group>
@@ -115,9 +135,10 @@ function AuditLog({
       about={t('audit.about')}
       actions={<ExportButton name="audit" columns={exported} read={readAll} />}
     >
-      <Group gap="xs">
-        {(area === 'platform' ? ['type', 'actor', 'tenantId'] : ['type', 'actor']).map((name) => (
-          <FilterText key={name} name={name} label={t(`audit.filter.${name}` as 'audit.filter.type')} />
+      <Group gap="xs" className="filters">
+        <FilterType />
+        {(area === 'platform' ? ['actor', 'tenantId'] : ['actor']).map((name) => (
+          <FilterText key={name} name={name} label={t(`audit.filter.${name}` as 'audit.filter.actor')} />
         ))}
         <FilterTime name="from" label={t('calls.from')} />
         <FilterTime name="to" label={t('calls.to')} />
@@ -136,21 +157,47 @@ function AuditLog({
           columns={columns}
           rowKey={(event) => event.id}
           onOpen={(event) => change({ event: event.id })}
-          openLabel={(event) => event.type}
-          empty={<Empty icon="audit" title={t('audit.empty')} about={t('audit.emptyAbout')} />}
+          openLabel={(event) => label(event.type)}
+          empty={
+            <EmptyList names={[...names, 'tenantId']}>
+              <Empty icon="audit" title={t('audit.empty')} about={t('audit.emptyAbout')} />
+            </EmptyList>
+          }
         />
       </Panel>
       <Drawer
-        opened={opened !== undefined}
+        opened={opened !== undefined || (wanted !== undefined && found.isError)}
         onClose={() => change({ event: undefined })}
         position="right"
         size="lg"
-        title={opened?.type}
+        title={opened && label(opened.type)}
         closeButtonProps={{ 'aria-label': t('action.close') }}
       >
-        {opened !== undefined && <EventView event={opened} />}
+        {opened === undefined ? found.error && <ProblemNotice error={found.error} /> : <EventView event={opened} />}
       </Drawer>
     </Page>
+  );
+}
+
+/** Chooses one type of event; a link may also hold the beginning of some (`auth.`). */
+function FilterType() {
+  const t = useT();
+  const [filters, change] = useFilters();
+  const words = useWords('event').filter(({ value }) => !unaudited.test(value));
+  const type = filters['type'];
+  const isBeginning = type !== undefined && !words.some(({ value }) => value === type);
+  return (
+    <Select
+      w={240}
+      aria-label={t('audit.type')}
+      placeholder={t('audit.type')}
+      searchable
+      clearable
+      nothingFoundMessage={t('palette.nothing')}
+      data={isBeginning ? [{ value: type, label: type }, ...words] : words}
+      value={type ?? null}
+      onChange={(chosen) => change({ type: chosen ?? undefined })}
+    />
   );
 }
 
@@ -164,11 +211,12 @@ function EventView({ event }: { event: AuditEvent }) {
       <Facts
         rows={[
           [t('label.id'), <Copyable key="id" value={event.id} />],
+          [t('audit.type'), <Word key="type">{event.type}</Word>],
           [t('audit.at'), <When key="at" at={event.at} />],
           [t('audit.actor'), nameOf(event.actor, thing)],
           ...(event.onBehalfOf ? [[t('audit.onBehalfOf'), nameOf(event.onBehalfOf, thing)] as const] : []),
           [t('audit.subject'), nameOf(event.subject, thing)],
-          [t('audit.from'), [event.origin?.ip, event.origin?.client].filter(Boolean).join(' · ')],
+          [t('audit.from'), <From key="from" origin={event.origin} />],
           ...(event.decision
             ? [[t('audit.decision'), <Decision key="decision" decision={event.decision} />] as const]
             : []),
@@ -177,7 +225,7 @@ function EventView({ event }: { event: AuditEvent }) {
       />
       {changes.length > 0 && (
         <Panel flush title={t('audit.changes')}>
-          <Table aria-label={t('audit.changes')}>
+          <Table className="breaks" aria-label={t('audit.changes')}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>{t('audit.field')}</Table.Th>
@@ -212,6 +260,15 @@ function EventView({ event }: { event: AuditEvent }) {
   );
 }
 
+function From({ origin }: { origin: AuditEvent['origin'] }) {
+  if (!origin?.ip && !origin?.client) return <Dash />;
+  return (
+    <span title={origin.client}>
+      {[origin.ip, origin.client && clientName(origin.client)].filter(Boolean).join(' · ')}
+    </span>
+  );
+}
+
 function Decision({ decision: { allowed, role, reason } }: { decision: NonNullable<AuditEvent['decision']> }) {
   const word = useWord('role');
   return (
@@ -227,9 +284,16 @@ function Decision({ decision: { allowed, role, reason } }: { decision: NonNullab
 
 type Named = { kind: string; id: string; name?: string | null } | null | undefined;
 
-function nameOf(who: Named, word: (kind: string) => string): string {
+function nameOf(who: Named, word: (kind: string) => string): ReactNode {
   if (who === null || who === undefined) return '';
-  return who.name ? `${who.name} (${word(who.kind)})` : `${word(who.kind)} ${who.id}`;
+  return (
+    <div style={{ minInlineSize: 150, overflowWrap: 'anywhere' }}>
+      <bdi>{who.name || who.id}</bdi>{' '}
+      <Text span size="xs" c="dimmed" className="whole">
+        {word(who.kind)}
+      </Text>
+    </div>
+  );
 }
 
 function queryOf(filters: Record<string, string | undefined>, wanted: readonly string[]): Record<string, string> {

@@ -14,10 +14,19 @@ import {
   TextInput,
 } from '@mantine/core';
 import { useState } from 'react';
-import { expiryOf, type KeyDraft, keyPresets, presetScopes, riskColors } from '#features/auth/key-presets.ts';
+import { AgentNames } from '#features/auth/agent-names.tsx';
+import {
+  expiryOf,
+  type KeyDraft,
+  type KeyPreset,
+  keyPresets,
+  presetScopes,
+  riskColors,
+} from '#features/auth/key-presets.ts';
 import { PermissionPicker } from '#features/auth/permission-picker.tsx';
 import { useGet, useSend } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
+import { decimalText } from '#lib/decimal.ts';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink, useGo } from '#lib/navigation.tsx';
 import { useArea, useCan } from '#lib/session.ts';
@@ -42,7 +51,10 @@ export function KeyWizard() {
   const vocabulary = permissions.data?.data ?? [];
   // Never more than one's own role gives: the server would refuse the key.
   const within = vocabulary.map(({ name }) => name).filter(can);
-  const scopes = draft.preset === 'custom' ? draft.scopes : presetScopes(draft.preset, within);
+  const offered = keyPresets.filter((each) => each === 'custom' || presetScopes(each, within).length > 0);
+  // Which presets there are depends on one's own role: operators have nothing to invoke.
+  const preset = offered.includes(draft.preset) ? draft.preset : (offered[0] ?? 'custom');
+  const scopes = preset === 'custom' ? draft.scopes : presetScopes(preset, within);
   const set = (change: Partial<KeyDraft>) => setDraft((now) => ({ ...now, ...change }));
   const finish = () =>
     create.mutate({
@@ -93,7 +105,7 @@ export function KeyWizard() {
             <Stepper.Step label={t('keys.step.review')} />
           </Stepper>
           <Stack gap="md">
-            {step === 0 && <Purpose draft={draft} set={set} vocabulary={within} />}
+            {step === 0 && <Purpose draft={{ ...draft, preset }} set={set} offered={offered} />}
             {step === 1 && <Resources draft={draft} set={set} />}
             {step === 2 && (
               <PermissionPicker
@@ -119,7 +131,7 @@ export function KeyWizard() {
   );
 }
 
-function Purpose({ draft, set, vocabulary }: StepProps & { vocabulary: string[] }) {
+function Purpose({ draft, set, offered }: StepProps & { offered: KeyPreset[] }) {
   const t = useT();
   return (
     <>
@@ -155,23 +167,21 @@ function Purpose({ draft, set, vocabulary }: StepProps & { vocabulary: string[] 
         onChange={(preset) => set({ preset: preset as 'invoke' })}
       >
         <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="xs" mt={6}>
-          {keyPresets
-            .filter((preset) => preset === 'custom' || presetScopes(preset, vocabulary).length > 0)
-            .map((preset) => (
-              <Radio.Card key={preset} value={preset} p="sm">
-                <Group wrap="nowrap" align="flex-start" gap="sm">
-                  <Radio.Indicator />
-                  <div>
-                    <Text size="sm" fw={600}>
-                      {t(`keys.preset.${preset}`)}
-                    </Text>
-                    <Text size="xs" c="dimmed">
-                      {t(`keys.preset.${preset}About`)}
-                    </Text>
-                  </div>
-                </Group>
-              </Radio.Card>
-            ))}
+          {offered.map((preset) => (
+            <Radio.Card key={preset} value={preset} p="sm">
+              <Group wrap="nowrap" align="flex-start" gap="sm">
+                <Radio.Indicator />
+                <div>
+                  <Text size="sm" fw={600}>
+                    {t(`keys.preset.${preset}`)}
+                  </Text>
+                  <Text size="xs" c="dimmed">
+                    {t(`keys.preset.${preset}About`)}
+                  </Text>
+                </div>
+              </Group>
+            </Radio.Card>
+          ))}
         </SimpleGrid>
       </Radio.Group>
     </>
@@ -207,7 +217,7 @@ function Resources({ draft, set }: StepProps) {
         max={3650}
         allowDecimal={false}
         value={draft.days}
-        onChange={(days) => set({ days: String(days) })}
+        onChange={(days) => set({ days: decimalText(days) })}
       />
     </>
   );
@@ -218,9 +228,12 @@ function Review({ draft, scopes }: { draft: KeyDraft; scopes: { name: string; ri
   return (
     <Facts
       rows={[
-        [t('label.name'), draft.name],
+        [t('label.name'), <bdi key="name">{draft.name}</bdi>],
         [t('keys.mode'), t(draft.mode === 'test' ? 'keys.test' : 'keys.live')],
-        [t('keys.agents'), draft.agents.length === 0 ? t('keys.allAgents') : draft.agents.join(', ')],
+        [
+          t('keys.agents'),
+          draft.agents.length === 0 ? t('keys.allAgents') : <AgentNames key="agents" ids={draft.agents} />,
+        ],
         [t('keys.ips'), draft.ips.length === 0 ? t('keys.anywhere') : draft.ips.join(', ')],
         [t('keys.expires'), draft.days === '' ? t('keys.never') : t('keys.inDays', { days: Number(draft.days) })],
         [

@@ -2,6 +2,7 @@ import type { Item } from '@lintel/sdk';
 import { Button, Group, Modal, NumberInput, Stack, Switch, Text } from '@mantine/core';
 import { useState } from 'react';
 
+import { AgentNames } from '#features/auth/agent-names.tsx';
 import { lintel, refreshRoutes, useGet, useList, useSend } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { When } from '#lib/format.tsx';
@@ -61,14 +62,19 @@ export function KeysPage() {
               header: t('label.name'),
               cell: (key) => (
                 <Group gap={6} wrap="nowrap">
-                  {key.name}
+                  <bdi>{key.name}</bdi>
                   <TestMark mode={key.mode} />
                 </Group>
               ),
             },
-            { key: 'shown', header: t('keys.key'), cell: (key) => <bdi className="mono">{key.shown}</bdi> },
+            { key: 'shown', header: t('keys.key'), cell: (key) => <bdi className="mono short">{key.shown}</bdi> },
             { key: 'status', header: t('label.status'), cell: (key) => <Status value={key.status} /> },
-            { key: 'role', header: t('keys.role'), wide: true, cell: (key) => role(key.role) },
+            {
+              key: 'role',
+              header: t('keys.role'),
+              wide: true,
+              cell: (key) => <span className="whole">{role(key.role)}</span>,
+            },
             { key: 'used', header: t('keys.lastUsed'), wide: true, cell: (key) => <When at={key.lastUsedAt} /> },
             {
               key: 'expires',
@@ -129,7 +135,10 @@ function KeyDialog({ apiKey, onClose }: { apiKey: Key; onClose: () => void }) {
                 </Group>
               ),
             ],
-            [t('keys.agents'), apiKey.agents === null ? t('keys.allAgents') : apiKey.agents.join(', ')],
+            [
+              t('keys.agents'),
+              apiKey.agents === null ? t('keys.allAgents') : <AgentNames key="a" ids={apiKey.agents} />,
+            ],
             [t('keys.ips'), apiKey.allowedIps === null ? t('keys.anywhere') : apiKey.allowedIps.join(', ')],
             [t('label.created'), <When key="c" at={apiKey.createdAt} />],
             [t('keys.createdBy'), apiKey.createdBy.name ?? apiKey.createdBy.id],

@@ -5,6 +5,7 @@ import { type ReactNode, useEffect, useState } from 'react';
 import { lintel } from '#lib/api.ts';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink, useFilters } from '#lib/navigation.tsx';
+import { minPasswordLength } from '#lib/password.ts';
 import { forgetSession, homeOf, loadSession } from '#lib/session.ts';
 import { Mark } from '#ui/icons.tsx';
 import { ProblemNotice } from '#ui/problem.tsx';
@@ -41,7 +42,11 @@ export function LoginPage() {
             required
             autoFocus
             value={email}
-            onChange={(event) => setEmail(event.currentTarget.value)}
+            onChange={(event) => {
+              setEmail(event.currentTarget.value);
+              // A tenant chosen for another address is not this one's.
+              setTenant('');
+            }}
           />
           <PasswordInput
             label={t('field.password')}
@@ -122,7 +127,10 @@ export function InvitePage() {
   if (token === '' || shown.error !== null) {
     return (
       <SignInFrame title={t('invite.title')}>
-        {token === '' ? <Text size="sm">{t('link.missing')}</Text> : <ProblemNotice error={shown.error} />}
+        <Stack gap="sm">
+          {token === '' ? <Text size="sm">{t('link.missing')}</Text> : <ProblemNotice error={shown.error} />}
+          <TextLink to="/login">{t('link.password')}</TextLink>
+        </Stack>
       </SignInFrame>
     );
   }
@@ -148,10 +156,10 @@ export function InvitePage() {
           />
           <PasswordInput
             label={t('field.password')}
-            description={t('invite.password')}
+            description={t('invite.password', { count: minPasswordLength })}
             autoComplete="new-password"
             required
-            minLength={12}
+            minLength={minPasswordLength}
             value={password}
             onChange={(event) => setPassword(event.currentTarget.value)}
           />
@@ -201,11 +209,14 @@ function SignInFrame({ title, about, children }: { title: string; about?: string
   );
 }
 
-/** The token of a link, taken out of the address bar at once so that it stays in no history. */
+/** The token of a link, taken out of the address bar at once so that it stays in no history. Another link, put into the same tab, counts anew. */
 function useToken(): string {
   const [token] = useState(() => new URLSearchParams(location.hash.slice(1)).get('token') ?? '');
   useEffect(() => {
     if (token !== '') history.replaceState(history.state, '', location.pathname);
+    const reload = () => location.reload();
+    addEventListener('hashchange', reload);
+    return () => removeEventListener('hashchange', reload);
   }, [token]);
   return token;
 }

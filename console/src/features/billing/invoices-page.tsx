@@ -1,12 +1,13 @@
 import type { Answer } from '@lintel/sdk';
 import { Alert, Button, Drawer, Group, SimpleGrid, Stack, Text } from '@mantine/core';
+import { InvoiceTable, Period } from '#features/billing/invoice-table.tsx';
 import { LineReason, TotalReason } from '#features/billing/line-reason.tsx';
-import { Period } from '#features/billing/tenant-invoices.tsx';
 import { useGet, useList } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
-import { Money, Num } from '#lib/format.tsx';
+import { Dash, Money, Num } from '#lib/format.tsx';
 import { type Translate, useT, useWord } from '#lib/i18n.tsx';
 import { TextLink, useFilters, useGo, useParam } from '#lib/navigation.tsx';
+import { useCan } from '#lib/session.ts';
 import { DataTable } from '#ui/data-table.tsx';
 import { ExportButton, type ExportColumn } from '#ui/export.tsx';
 import { Icon } from '#ui/icons.tsx';
@@ -21,41 +22,22 @@ type Line = Invoice['lines'][number];
 export function InvoicesPage() {
   const t = useT();
   const go = useGo();
+  const can = useCan();
   const upcoming = useGet('GET /v1/invoices/upcoming', undefined, { every: 10_000 });
   const invoices = useList('GET /v1/invoices');
+  const plan = useGet('GET /v1/plan', undefined, { enabled: can('usage:read') });
   return (
     <Page title={t('nav.invoices')} about={t('invoices.about')}>
-      <Found query={upcoming}>{(invoice) => <InvoiceView invoice={invoice} isUpcoming />}</Found>
+      <Found query={upcoming}>
+        {(invoice) => <InvoiceView invoice={invoice} isUpcoming planName={plan.data?.plan.name} />}
+      </Found>
       <TotalReason />
-      <Panel flush title={t('invoices.past')}>
-        <DataTable
-          label={t('invoices.past')}
-          rows={invoices}
-          rowKey={(invoice) => invoice.id}
-          onOpen={(invoice) => go(`/app/invoices/${invoice.id}`)}
-          openLabel={(invoice) => t('invoices.numbered', { number: invoice.number })}
-          columns={[
-            {
-              key: 'number',
-              header: t('invoices.number'),
-              cell: (invoice) => <Num value={invoice.number} />,
-            },
-            {
-              key: 'period',
-              header: t('invoices.period'),
-              cell: (invoice) => <Period from={invoice.periodStart} to={invoice.periodEnd} />,
-            },
-            { key: 'status', header: t('label.status'), cell: (invoice) => <Status value={invoice.status} /> },
-            {
-              key: 'total',
-              header: t('invoices.total'),
-              align: 'end',
-              cell: (invoice) => <Money amount={invoice.total} currency={invoice.currency} />,
-            },
-          ]}
-          empty={<Empty icon="invoices" title={t('invoices.empty')} about={t('invoices.emptyAbout')} />}
-        />
-      </Panel>
+      <InvoiceTable
+        title={t('invoices.past')}
+        rows={invoices}
+        onOpen={(invoice) => go(`/app/invoices/${invoice.id}`)}
+        emptyAbout={t('invoices.emptyAbout')}
+      />
     </Page>
   );
 }
@@ -72,7 +54,16 @@ export function InvoicePage() {
   );
 }
 
-function InvoiceView({ invoice, isUpcoming }: { invoice: Invoice; isUpcoming: boolean }) {
+function InvoiceView({
+  invoice,
+  isUpcoming,
+  planName,
+}: {
+  invoice: Invoice;
+  isUpcoming: boolean;
+  /** Of a month that has no line yet. */
+  planName?: string | undefined;
+}) {
   const t = useT();
   const [filters, change] = useFilters();
   const opened = invoice.lines.find((line) => keyOf(line) === filters['line']);
@@ -107,7 +98,7 @@ function InvoiceView({ invoice, isUpcoming }: { invoice: Invoice; isUpcoming: bo
         </Figure>
         <Figure label={t('invoices.plan')}>
           <Text component="span" fz={15} fw={600}>
-            {invoice.lines.at(-1)?.plan.name ?? t('invoices.noPlan')}
+            <bdi>{invoice.lines.at(-1)?.plan.name ?? planName ?? <Dash />}</bdi>
           </Text>
         </Figure>
       </SimpleGrid>
@@ -131,21 +122,21 @@ function InvoiceView({ invoice, isUpcoming }: { invoice: Invoice; isUpcoming: bo
           rows={{ items: invoice.lines }}
           rowKey={keyOf}
           onOpen={setOpened}
-          openLabel={(line) => `${line.meter ?? line.kind}: ${t('invoices.why')}`}
+          openLabel={(line) => `${nameOf(line, t, word)}: ${t('invoices.why')}`}
           columns={[
             { key: 'what', header: t('invoices.line'), cell: (line) => <LineName line={line} /> },
             {
               key: 'quantity',
               header: t('invoices.quantity'),
               align: 'end',
-              cell: (line) => <Num value={Number(line.quantity)} />,
+              cell: (line) => <Num value={line.quantity} />,
             },
             {
               key: 'included',
               header: t('invoices.included'),
               align: 'end',
               wide: true,
-              cell: (line) => <Num value={Number(line.included)} />,
+              cell: (line) => <Num value={line.included} />,
             },
             {
               key: 'amount',

@@ -1,6 +1,7 @@
 import type { Answer } from '@lintel/sdk';
 import { Stack, Table, Text } from '@mantine/core';
 
+import { UnitPrice } from '#features/billing/invoice-table.tsx';
 import { useGet } from '#lib/api.ts';
 import { subtractDecimals } from '#lib/decimal.ts';
 import { Money, Num } from '#lib/format.tsx';
@@ -18,18 +19,15 @@ export function LineReason({ line, currency }: { line: Line; currency: string })
       <Facts
         rows={[
           [t('invoices.plan'), `${line.plan.name} · ${t('invoices.planVersion', { version: line.plan.version })}`],
-          [t('invoices.quantity'), <Num key="q" value={Number(line.quantity)} />],
-          [t('invoices.included'), <Num key="i" value={Number(line.included)} />],
-          [t('invoices.billable'), <Num key="b" value={Number(line.billable)} />],
+          [t('invoices.quantity'), <Num key="q" value={line.quantity} />],
+          [t('invoices.included'), <Num key="i" value={line.included} />],
+          [t('invoices.billable'), <Num key="b" value={line.billable} />],
           ...(line.unitPrice === null
             ? []
             : ([
                 [
                   t('invoices.unitPrice'),
-                  <span key="u">
-                    <Money amount={line.unitPrice} currency={currency} /> {t('invoices.per')}{' '}
-                    <Num value={Number(line.per ?? 1)} />
-                  </span>,
+                  <UnitPrice key="u" unit={line.unitPrice} per={line.per} currency={currency} />,
                 ],
               ] as const)),
           [t('invoices.exact'), <bdi key="e" className="mono">{`${line.exactAmount} ${currency}`}</bdi>],
@@ -77,13 +75,13 @@ function Tiers({ tiers, currency }: { tiers: Line['tiers']; currency: string }) 
         {tiers.map((tier) => (
           <Table.Tr key={tier.from}>
             <Table.Td>
-              <Num value={Number(tier.from)} /> {'–'} {tier.upTo === null ? '∞' : <Num value={Number(tier.upTo)} />}
+              <Num value={tier.from} /> {'–'} {tier.upTo === null ? '∞' : <Num value={tier.upTo} />}
             </Table.Td>
             <Table.Td ta="end">
-              <Num value={Number(tier.quantity)} />
+              <Num value={tier.quantity} />
             </Table.Td>
             <Table.Td ta="end">
-              <Money amount={tier.unit} currency={currency} /> {t('invoices.per')} <Num value={Number(tier.per)} />
+              <UnitPrice unit={tier.unit} per={tier.per} currency={currency} />
             </Table.Td>
             <Table.Td ta="end">
               <Money amount={tier.amount} currency={currency} />

@@ -16,6 +16,7 @@ import { useState } from 'react';
 
 import { draftOf, newRow, type PriceRow, pricesOf } from '#features/billing/plan-draft.ts';
 import { useGet, useSend } from '#lib/api.ts';
+import { decimalText } from '#lib/decimal.ts';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useSession } from '#lib/session.ts';
 import { Icon } from '#ui/icons.tsx';
@@ -46,7 +47,7 @@ export function PlanDialog({ plan, onClose }: { plan: Plan | undefined; onClose:
   const change = useSend('PATCH /v1/platform/plans/{id}', ['/v1/platform/plans']);
   const error = create.error ?? change.error;
   const submit = () => {
-    const shared = { name: name.trim(), recurringFee: fee === '' ? null : String(fee), isDefault };
+    const shared = { name: name.trim(), recurringFee: fee === '' ? null : decimalText(fee), isDefault };
     const prices = pricesOf(rows);
     const done = { onSuccess: onClose };
     if (plan === undefined) {
@@ -153,7 +154,7 @@ function PriceRows({ rows, onChange }: { rows: PriceRow[]; onChange: (rows: Pric
                 hideControls
                 decimalScale={9}
                 value={row.unit}
-                onChange={(unit) => set(index, { unit: String(unit) })}
+                onChange={(unit) => set(index, { unit: decimalText(unit) })}
               />
               <Select
                 w={120}
@@ -173,7 +174,7 @@ function PriceRows({ rows, onChange }: { rows: PriceRow[]; onChange: (rows: Pric
                 min={0}
                 hideControls
                 value={row.included}
-                onChange={(included) => set(index, { included: String(included) })}
+                onChange={(included) => set(index, { included: decimalText(included) })}
               />
             </>
           ) : (

@@ -1,15 +1,17 @@
 import type { Item } from '@lintel/sdk';
 import { Badge, Button, Group, Stack, Switch, Text } from '@mantine/core';
 
+import { UnitPrice } from '#features/billing/invoice-table.tsx';
 import { PlanDialog } from '#features/billing/plan-dialog.tsx';
+import { useTenantNames } from '#features/tenancy/tenant-names.ts';
 import { useGet } from '#lib/api.ts';
-import { Money, Num } from '#lib/format.tsx';
+import { Dash, Money, Num } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
-import { useFilters } from '#lib/navigation.tsx';
+import { TextLink, useFilters } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
 import { DataTable } from '#ui/data-table.tsx';
 import { Icon } from '#ui/icons.tsx';
-import { Empty, Page, Panel } from '#ui/page.tsx';
+import { Copyable, Empty, Page, Panel } from '#ui/page.tsx';
 import { Found } from '#ui/problem.tsx';
 import { DemoMark } from '#ui/status.tsx';
 
@@ -25,7 +27,7 @@ export function PlansPage() {
     { query: { ...monthOf(new Date()), includeDemo } },
     { every: 30_000 },
   );
-  const tenants = useGet('GET /v1/platform/tenants', { query: { limit: 200 } });
+  const names = useTenantNames(margins.data?.data.map(({ tenantId }) => tenantId));
   return (
     <Page
       title={t('nav.plans')}
@@ -58,9 +60,18 @@ export function PlansPage() {
             {
               key: 'tenant',
               header: t('label.tenant'),
-              cell: (row) => tenants.data?.data.find(({ id }) => id === row.tenantId)?.name ?? row.tenantId,
+              cell: (row) => (
+                <TextLink to={`/operator/tenants/${row.tenantId}`} size="sm">
+                  <bdi>{names.get(row.tenantId) ?? row.tenantId}</bdi>
+                </TextLink>
+              ),
             },
-            { key: 'agent', header: t('usage.group.agent'), wide: true, cell: (row) => row.agentId ?? '' },
+            {
+              key: 'agent',
+              header: t('usage.group.agent'),
+              wide: true,
+              cell: (row) => (row.agentId === null ? <Dash /> : (row.agentName ?? <Copyable value={row.agentId} />)),
+            },
             {
               key: 'price',
               header: t('plans.price'),
@@ -102,7 +113,7 @@ export function PlansPage() {
               <Panel
                 key={plan.id}
                 title={plan.name}
-                about={t('invoices.planVersion', { version: plan.version })}
+                about={`${plan.currency} · ${t('invoices.planVersion', { version: plan.version })}`}
                 actions={
                   <Group gap={6}>
                     <DemoMark when={plan.demo} />
@@ -154,18 +165,18 @@ function PriceLine({ price, currency }: { price: PlanPrice; currency: string }) 
       )}
       {steps.map((step) => (
         <Text key={step.upTo ?? 'rest'} size="sm">
-          <Money amount={step.unit} currency={currency} /> {t('invoices.per')} <Num value={Number(step.per ?? 1)} />
+          <UnitPrice unit={step.unit} per={step.per} currency={currency} />
           {step.upTo !== null && (
             <>
               {' '}
-              {t('plans.upTo')} <Num value={Number(step.upTo)} />
+              {t('plans.upTo')} <Num value={step.upTo} />
             </>
           )}
         </Text>
       ))}
       {rate.included !== undefined && Number(rate.included) > 0 && (
         <Text size="xs" c="dimmed">
-          {t('plans.included')} <Num value={Number(rate.included)} />
+          {t('plans.included')} <Num value={rate.included} />
         </Text>
       )}
     </Group>

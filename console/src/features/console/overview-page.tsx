@@ -27,28 +27,29 @@ export function OverviewPage() {
   // Shown by itself only while there is nothing else to see.
   const onlyDemo = tenants.data?.data.every(({ demo }) => demo) ?? true;
   const includeDemo = filters['demo'] === undefined ? onlyDemo : filters['demo'] === 'yes';
+  const isKnown = filters['demo'] !== undefined || !tenants.isLoading;
   // What is pushed counts the demo in; without it the screen asks by itself.
   const state = useLive(
-    includeDemo ? ['overview'] : [],
+    isKnown && includeDemo ? ['overview'] : [],
     (event, data) => event === 'overview' && setPushed(data as Overview),
-    paused,
+    { paused, eventsWithinMs: 6_000 },
   );
   const query = useGet(
     'GET /v1/platform/overview',
     { query: { includeDemo } },
-    state === 'polling' ? { every: 2_000 } : {},
+    { enabled: isKnown, ...(state === 'polling' && { every: 2_000 }) },
   );
   return (
     <Page
       title={t('nav.overview')}
       about={t('overview.about')}
-      badge={includeDemo && <Status value={state} />}
+      badge={isKnown && (includeDemo || paused) && <Status value={state} />}
       actions={
         <Group gap="md">
           <Switch
             size="xs"
             label={t('label.showDemo')}
-            checked={includeDemo}
+            checked={isKnown && includeDemo}
             onChange={(event) => change({ demo: event.currentTarget.checked ? 'yes' : 'no' })}
           />
           <Button
@@ -184,7 +185,7 @@ function Figures({ overview }: { overview: Overview }) {
               cell: (row) => (
                 <Group gap={6} wrap="nowrap">
                   <TextLink to={`/operator/tenants/${row.tenantId}`} size="sm">
-                    {row.name}
+                    <bdi>{row.name}</bdi>
                   </TextLink>
                   <DemoMark when={row.demo} />
                 </Group>
@@ -201,6 +202,12 @@ function Figures({ overview }: { overview: Overview }) {
               header: t('overview.blockedSeries'),
               align: 'end',
               cell: (row) => <Num value={row.blocked} />,
+            },
+            {
+              key: 'p95',
+              header: t('overview.p95'),
+              align: 'end',
+              cell: (row) => <Duration ms={row.p95Ms} />,
             },
             {
               key: 'spend',
@@ -242,6 +249,14 @@ function Figures({ overview }: { overview: Overview }) {
               align: 'end',
               cell: (row) => <Num value={row.requestsPerSecond} />,
             },
+            {
+              key: 'blocked',
+              header: t('overview.blocked'),
+              align: 'end',
+              cell: (row) => <Num value={row.blockedPerSecond} />,
+            },
+            { key: 'p95', header: t('overview.p95'), align: 'end', cell: (row) => <Duration ms={row.p95Ms} /> },
+            { key: 'spend', header: t('overview.spend'), align: 'end', cell: (row) => <Spend value={row.spend} /> },
             {
               key: 'beat',
               header: t('nodes.heartbeat'),

@@ -2,12 +2,12 @@ import { Box, Button, Group, SimpleGrid, Stack, Text, ThemeIcon } from '@mantine
 
 import { useGet } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
-import { Money, Num } from '#lib/format.tsx';
+import { Dash, Money, Num } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink, useGo } from '#lib/navigation.tsx';
 import { useCan, useSession } from '#lib/session.ts';
 import { Icon } from '#ui/icons.tsx';
-import { CodeBlock, Figure, Page, Panel } from '#ui/page.tsx';
+import { CodeBlock, Figure, Loading, Page, Panel } from '#ui/page.tsx';
 
 type Task = { key: 'model' | 'key' | 'call' | 'invoice'; done: boolean; to: string };
 
@@ -22,7 +22,7 @@ export function TenantHomePage() {
   const calls = useGet(
     'GET /v1/calls',
     { query: { limit: 1, status: 'ok' } },
-    { enabled: can('calls:read'), every: 3_000 },
+    { enabled: can('calls:read'), every: 3_000, until: ({ data }) => data.length > 0 },
   );
   const bill = useGet('GET /v1/invoices/upcoming', undefined, { enabled: can('invoices:read'), every: 15_000 });
   const hasModel =
@@ -38,15 +38,23 @@ export function TenantHomePage() {
     { key: 'invoice', done: hasLine, to: '/app/invoices' },
   ];
   const next = tasks.find((task) => !task.done);
+  // What is not read yet is not to be called undone.
+  const isKnown = [providers, models, keys, calls, bill].every(({ isLoading }) => !isLoading);
   return (
     <Page title={t('home.title', { name: session?.tenant.name ?? '' })} about={t('home.about')}>
-      <Panel title={t(next === undefined ? 'home.allDone' : 'home.checklist')}>
-        <Stack gap="sm">
-          {tasks.map((task) => (
-            <TaskRow key={task.key} task={task} isNext={task === next} />
-          ))}
-        </Stack>
-      </Panel>
+      {isKnown ? (
+        <Panel title={t(next === undefined ? 'home.allDone' : 'home.checklist')}>
+          <Stack gap="sm">
+            {tasks.map((task) => (
+              <TaskRow key={task.key} task={task} isNext={task === next} />
+            ))}
+          </Stack>
+        </Panel>
+      ) : (
+        <Panel>
+          <Loading />
+        </Panel>
+      )}
       <SimpleGrid cols={{ base: 1, sm: 3 }} spacing="sm">
         {bill.data !== undefined && (
           <Figure
@@ -68,7 +76,8 @@ export function TenantHomePage() {
             </TextLink>
           }
         >
-          <Num value={keys.data?.data.length ?? 0} />
+          {keys.data === undefined ? <Dash /> : <Num value={keys.data.data.length} />}
+          {(keys.data?.nextCursor ?? null) !== null && '+'}
         </Figure>
         <Figure
           label={t('home.models')}
@@ -78,7 +87,7 @@ export function TenantHomePage() {
             </TextLink>
           }
         >
-          <Num value={models.data?.data.length ?? 0} />
+          {models.data === undefined ? <Dash /> : <Num value={models.data.data.length} />}
         </Figure>
       </SimpleGrid>
       <Panel title={t('home.curl')} about={t('home.curlAbout')}>

@@ -11,7 +11,7 @@ import { DataTable } from '#ui/data-table.tsx';
 import { Icon } from '#ui/icons.tsx';
 import { Empty, Page, Panel } from '#ui/page.tsx';
 import { notifyProblem, ProblemNotice } from '#ui/problem.tsx';
-import { ShownOnce } from '#ui/secret.tsx';
+import { Invited } from '#ui/secret.tsx';
 import { Status } from '#ui/status.tsx';
 
 /** The people of the tenant, their roles, and the way in for the next one. */
@@ -22,6 +22,7 @@ export function MembersPage() {
   const [filters, change] = useFilters();
   const members = useList('GET /v1/members');
   const roles = useRoles();
+  const word = useWord('role');
   const update = useSend('PATCH /v1/members/{id}', ['/v1/members']);
   const remove = async (id: string) => {
     await lintel.request('DELETE /v1/members/{id}', { path: { id } });
@@ -51,7 +52,7 @@ export function MembersPage() {
               cell: (member) => (
                 <div>
                   <Text size="sm" fw={500}>
-                    {member.name || member.email}
+                    <bdi>{member.name || member.email}</bdi>
                   </Text>
                   <Text size="xs" c="dimmed">
                     {member.email}
@@ -70,11 +71,12 @@ export function MembersPage() {
                     w={150}
                     allowDeselect={false}
                     aria-label={t('members.rolesOf', { name: member.name || member.email })}
-                    data={roles}
-                    value={member.roles[0] ?? null}
-                    onChange={(role) =>
-                      role !== null &&
-                      update.mutate({ path: { id: member.id }, body: { roles: [role] } }, { onError: notifyProblem })
+                    data={rolesOf(member, roles, word)}
+                    value={member.roles.join()}
+                    onChange={(chosen) =>
+                      chosen !== null &&
+                      chosen !== member.roles.join() &&
+                      update.mutate({ path: { id: member.id }, body: { roles: [chosen] } }, { onError: notifyProblem })
                     }
                   />
                 ) : (
@@ -166,6 +168,16 @@ function Roles({ names }: { names: string[] }) {
   return <Text size="sm">{names.map(word).join(', ')}</Text>;
 }
 
+/** Roles to choose from; what somebody has of several stands there as it is, until one takes its place. */
+function rolesOf(
+  { roles }: { roles: string[] },
+  choices: { value: string; label: string }[],
+  word: (role: string) => string,
+): { value: string; label: string }[] {
+  if (roles.length === 1) return choices;
+  return [{ value: roles.join(), label: roles.map(word).join(', ') || '–' }, ...choices];
+}
+
 function useRoles(): { value: string; label: string }[] {
   const word = useWord('role');
   const roles = useGet('GET /v1/roles');
@@ -215,10 +227,8 @@ function InviteDialog({ opened, onClose }: { opened: boolean; onClose: () => voi
             </Group>
           </Stack>
         </form>
-      ) : invite.data.link === null || invite.data.link === undefined ? (
-        <Text size="sm">{t('invite.mailed', { email })}</Text>
       ) : (
-        <ShownOnce title={t('invite.linkTitle')} about={t('invite.linkAbout', { email })} secret={invite.data.link} />
+        <Invited email={invite.variables.body.email} link={invite.data.link} />
       )}
     </Modal>
   );

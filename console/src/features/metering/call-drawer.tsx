@@ -2,6 +2,7 @@ import { Drawer, Group, Stack, Text } from '@mantine/core';
 import { type CallRow, type TracedCall, targetOf } from '#features/metering/call-row.ts';
 import { CallTrace } from '#features/metering/call-trace.tsx';
 import { useGet } from '#lib/api.ts';
+import { clientName } from '#lib/client-name.ts';
 import { Duration, Money, Num, useFormat, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useSession } from '#lib/session.ts';
@@ -18,7 +19,7 @@ export function CallDrawer({
   onClose,
 }: {
   id: string | undefined;
-  /** The row as the list has it: shown while the trace is read. */
+  /** The row as the list has it: its status is shown while the trace is read. */
   known: CallRow | undefined;
   area: 'tenant' | 'platform';
   agentNames: ReadonlyMap<string, string> | undefined;
@@ -41,9 +42,7 @@ export function CallDrawer({
       }
       closeButtonProps={{ 'aria-label': t('action.close') }}
     >
-      {id !== undefined && (
-        <Found query={query}>{(call) => (call.id === id ? <Call call={call} agentNames={agentNames} /> : null)}</Found>
-      )}
+      {id !== undefined && <Found query={query}>{(call) => <Call call={call} agentNames={agentNames} />}</Found>}
     </Drawer>
   );
 }
@@ -84,8 +83,17 @@ function Call({ call, agentNames }: { call: TracedCall; agentNames: ReadonlyMap<
               )}
             </Group>,
           ],
-          [t('call.from'), `${call.origin.ip} · ${call.origin.client}`],
+          [
+            t('call.from'),
+            <span
+              key="from"
+              title={call.origin.client}
+            >{`${call.origin.ip} · ${clientName(call.origin.client)}`}</span>,
+          ],
           [t('calls.price'), <Money key="price" amount={call.price} currency={call.currency} />],
+          ...(call.invoice === null
+            ? []
+            : [[t('call.invoice'), <InvoiceLines key="invoice" invoice={call.invoice} />] as const]),
           ...(call.cost
             ? [[t('call.cost'), <Money key="cost" amount={call.cost} currency={call.costCurrency} />] as const]
             : []),
@@ -136,6 +144,21 @@ function Call({ call, agentNames }: { call: TracedCall; agentNames: ReadonlyMap<
           </Stack>
         </Panel>
       )}
+    </Stack>
+  );
+}
+
+/** The invoice lines that a call becomes, and the invoice they are on. */
+function InvoiceLines({ invoice }: { invoice: NonNullable<TracedCall['invoice']> }) {
+  const t = useT();
+  const word = useWord('meter');
+  const { status, plan, lines } = invoice;
+  return (
+    <Stack gap={0}>
+      <span>{lines.map(({ meter }) => word(meter)).join(', ')}</span>
+      <Text size="xs" c="dimmed">
+        {t(status === 'final' ? 'call.invoiceFinal' : 'call.invoiceUpcoming', { plan })}
+      </Text>
     </Stack>
   );
 }

@@ -1,10 +1,11 @@
 import type { Input } from '@lintel/sdk';
 import { Button, Group, Select, Switch, Text } from '@mantine/core';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 
 import { CallDrawer } from '#features/metering/call-drawer.tsx';
 import { type CallRow, targetOf } from '#features/metering/call-row.ts';
-import { readAll, refreshRoutes, useGet, useList } from '#lib/api.ts';
+import { useTenantNames } from '#features/tenancy/tenant-names.ts';
+import { readAll, useGet, useList } from '#lib/api.ts';
 import { curlFor } from '#lib/curl.ts';
 import { Duration, Money, Num, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
@@ -12,11 +13,13 @@ import { useLive } from '#lib/live.ts';
 import { useFilters } from '#lib/navigation.tsx';
 import { type Column, DataTable, type Rows } from '#ui/data-table.tsx';
 import { ExportButton, type ExportColumn, type ExportRows } from '#ui/export.tsx';
-import { FilterText, FilterTime } from '#ui/filters.tsx';
+import { EmptyList, FilterText, FilterTime } from '#ui/filters.tsx';
 import { Icon } from '#ui/icons.tsx';
 import { CodeBlock, Empty, Page, Panel } from '#ui/page.tsx';
 import { DemoMark, Status, TestMark } from '#ui/status.tsx';
 
+const pageSize = 50;
+const filterNames = ['status', 'model', 'keyId', 'agentId', 'from', 'to'];
 const statuses = ['ok', 'refused', 'failed', 'cancelled'];
 
 /** A tenant's request log. */
@@ -40,14 +43,13 @@ export function PlatformCallsPage() {
   const [filters] = useFilters();
   const includeDemo = filters['demo'] !== 'no';
   const query = { ...queryOf(filters), ...(filters['tenantId'] && { tenantId: filters['tenantId'] }), includeDemo };
-  const tenants = useGet('GET /v1/platform/tenants', { query: { limit: 200 } });
-  const names = new Map(tenants.data?.data.map(({ id, name }) => [id, name]));
+  const rows = useList('GET /v1/platform/calls', { query });
   return (
     <CallLog
       area="platform"
-      rows={useList('GET /v1/platform/calls', { query })}
+      rows={rows}
       readAll={() => readAll('GET /v1/platform/calls', { query })}
-      tenantNames={names}
+      tenantNames={useTenantNames(rows.items?.map(({ tenantId }) => tenantId))}
     />
   );
 }
@@ -70,12 +72,22 @@ function CallLog({
   const word = useWord('status');
   const [filters, change] = useFilters();
   const [paused, setPaused] = useState(false);
-  const state = useLive(['calls'], readAgain, paused);
+  const newest = useRef(rows);
+  newest.current = rows;
+  const [readAgain] = useState(() =>
+    atMostEvery(
+      // All pages that are open are read again: the more there are, the more seldom.
+      () => 1_000 * Math.max(1, Math.ceil((newest.current.items?.length ?? 0) / pageSize)),
+      // What nobody looks at is read when they come back. A page that is being read is not broken off.
+      () => document.hidden || void newest.current.refetch?.({ cancelRefetch: false }),
+    ),
+  );
+  const state = useLive(['calls'], readAgain, { paused });
   useEffect(() => {
     if (state !== 'polling') return;
     const timer = setInterval(readAgain, 3_000);
     return () => clearInterval(timer);
-  }, [state]);
+  }, [state, readAgain]);
   const columns: Column<CallRow>[] = [
     { key: 'at', header: t('calls.at'), cell: (call) => <When at={call.at} short /> },
     {
@@ -105,7 +117,7 @@ function CallLog({
             cell: (call: CallRow) => (
               <Group gap={6} wrap="nowrap">
                 <Text size="sm" truncate miw={60} maw={160}>
-                  {tenantNames?.get(call.tenantId) ?? call.tenantId}
+                  <bdi>{tenantNames?.get(call.tenantId) ?? call.tenantId}</bdi>
                 </Text>
                 <DemoMark when={call.demo} />
               </Group>
@@ -137,7 +149,7 @@ function CallLog({
       cell: (call) => (
         <Group gap={6} wrap="nowrap">
           <Text size="sm" truncate maw={180}>
-            {call.principal.name}
+            <bdi>{call.principal.name}</bdi>
           </Text>
           <TestMark mode={call.mode} />
         </Group>
@@ -172,7 +184,8 @@ function CallLog({
     { header: t('export.requests'), value: (call) => call.requests },
     ...(area === 'platform'
       ? [
-          { header: t('label.tenant'), value: (call: CallRow) => tenantNames?.get(call.tenantId) ?? call.tenantId },
+          { header: t('calls.tenantId'), value: (call: CallRow) => call.tenantId },
+          { header: t('label.tenant'), value: (call: CallRow) => tenantNames?.get(call.tenantId) ?? '' },
           { header: t('label.demo'), value: (call: CallRow) => call.demo },
         ]
       : []),
@@ -204,7 +217,7 @@ function CallLog({
       }
       badge={<Status value={state} />}
     >
-      <Group gap="xs">
+      <Group gap="xs" className="filters">
         <Select
           aria-label={t('label.status')}
           placeholder={t('label.status')}
@@ -236,9 +249,11 @@ function CallLog({
           onOpen={(call) => change({ call: call.id })}
           openLabel={(call) => t('calls.open', { what: targetOf(call, agentNames) })}
           empty={
-            <Empty icon="calls" title={t('calls.empty')} about={t('calls.emptyAbout')}>
-              <CodeBlock wrap code={curlFor()} label={t('label.curl')} />
-            </Empty>
+            <EmptyList names={[...filterNames, 'tenantId']}>
+              <Empty icon="calls" title={t('calls.empty')} about={t('calls.emptyAbout')}>
+                <CodeBlock wrap code={curlFor()} label={t('label.curl')} />
+              </Empty>
+            </EmptyList>
           }
         />
       </Panel>
@@ -256,14 +271,11 @@ function CallLog({
 type CallQuery = NonNullable<Input<'GET /v1/calls'>['query']>;
 
 function queryOf(filters: Record<string, string | undefined>): CallQuery {
-  const wanted = ['status', 'model', 'keyId', 'agentId', 'from', 'to'];
-  return Object.fromEntries(wanted.flatMap((name) => (filters[name] ? [[name, filters[name]]] : []))) as CallQuery;
+  return Object.fromEntries(filterNames.flatMap((name) => (filters[name] ? [[name, filters[name]]] : []))) as CallQuery;
 }
 
-const readAgain = atMostEvery(1_000, () => void refreshRoutes(['/v1/calls', '/v1/platform/calls']));
-
-/** Acts at once and then at most once in `ms`, however often it is called; what came in between is acted on at its end. */
-function atMostEvery(ms: number, act: () => void): () => void {
+/** Acts at once and then at most once in `everyMs()`, however often it is called; what came in between is acted on at its end. */
+function atMostEvery(everyMs: () => number, act: () => void): () => void {
   let last = Number.NEGATIVE_INFINITY;
   let isWaiting = false;
   const now = () => {
@@ -274,6 +286,6 @@ function atMostEvery(ms: number, act: () => void): () => void {
   return () => {
     if (isWaiting) return;
     isWaiting = true;
-    setTimeout(now, Math.max(0, last + ms - performance.now()));
+    setTimeout(now, Math.max(0, last + everyMs() - performance.now()));
   };
 }

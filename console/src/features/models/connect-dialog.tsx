@@ -12,7 +12,7 @@ import {
   TextInput,
 } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 
 import { type Owner, routesOf } from '#features/models/owner.ts';
 import { lintel, refreshRoutes, useGet } from '#lib/api.ts';
@@ -62,13 +62,21 @@ export function ConnectDialog({
     if (presets.data !== undefined && (owner === 'tenant' || offers.data !== undefined) && opened)
       choose(wanted === 'yes' ? presetName : wanted);
   }, [wanted, presets.data, offers.data]);
+  const unfinished = useRef<{ id: string; name: string; models: Set<string> }>(null);
   const connect = useMutation({
     mutationFn: async () => {
       const key = useVariable && variable !== null ? { apiKeyVariable: variable } : apiKey === '' ? {} : { apiKey };
-      const provider = await lintel.request(routes.create, {
-        body: { preset: presetName as 'openai', name: name.trim(), baseUrl: baseUrl.trim(), ...key },
-      });
+      // What a failed attempt has made already is gone on from, not made twice.
+      const made = unfinished.current?.name === name.trim() ? unfinished.current : undefined;
+      const provider =
+        made ??
+        (await lintel.request(routes.create, {
+          body: { preset: presetName as 'openai', name: name.trim(), baseUrl: baseUrl.trim(), ...key },
+        }));
+      const done = made?.models ?? new Set<string>();
+      unfinished.current = { id: provider.id, name: provider.name, models: done };
       for (const model of models) {
+        if (done.has(model)) continue;
         const known = preset?.models.find((each) => each.name === model);
         await lintel.request(routes.models.create, {
           path: { id: provider.id },
@@ -81,12 +89,14 @@ export function ConnectDialog({
             }),
           },
         });
+        done.add(model);
       }
       return provider;
     },
     onSuccess: (provider) => {
       notifyDone(t('providers.connected', { name: provider.name }));
       setApiKey('');
+      unfinished.current = null;
       onClose();
     },
     onSettled: () => void refreshRoutes([routes.path, '/v1/models', '/v1/platform/provider-offers']),
@@ -147,6 +157,7 @@ export function ConnectDialog({
           {!(useVariable && variable !== null) && (
             <PasswordInput
               label={t('providers.key')}
+              data-autofocus
               description={t('providers.keyAbout')}
               required={preset?.keyNeeded === true}
               autoComplete="off"

@@ -1,14 +1,16 @@
-import { ActionIcon, Button, Group, Stack, TextInput } from '@mantine/core';
+import { Button, Group, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 
+import { useTenantNames } from '#features/tenancy/tenant-names.ts';
 import { lintel, refreshRoutes, useList, useSend } from '#lib/api.ts';
 import { When } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
+import { TextLink } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
+import { ConfirmButton } from '#ui/confirm.tsx';
 import { DataTable } from '#ui/data-table.tsx';
-import { Icon } from '#ui/icons.tsx';
 import { Empty, Panel } from '#ui/page.tsx';
-import { notifyProblem, ProblemNotice } from '#ui/problem.tsx';
+import { ProblemNotice } from '#ui/problem.tsx';
 
 /** Private and loopback addresses that tenants' providers, tools and agents may reach; none by itself. */
 export function EgressPanel() {
@@ -21,8 +23,7 @@ export function EgressPanel() {
   const remove = (id: string) =>
     lintel
       .request('DELETE /v1/platform/egress-rules/{id}', { path: { id } })
-      .then(() => refreshRoutes(['/v1/platform/egress-rules']))
-      .catch(notifyProblem);
+      .then(() => refreshRoutes(['/v1/platform/egress-rules']));
   return (
     <Panel flush title={t('egress.title')} about={t('egress.about')}>
       <DataTable
@@ -31,7 +32,7 @@ export function EgressPanel() {
         rowKey={(rule) => rule.id}
         columns={[
           { key: 'target', header: t('egress.target'), cell: (rule) => <bdi className="mono">{rule.target}</bdi> },
-          { key: 'who', header: t('label.tenant'), cell: (rule) => rule.tenantId ?? t('egress.all') },
+          { key: 'who', header: t('label.tenant'), cell: (rule) => <RuleTenant id={rule.tenantId} /> },
           { key: 'note', header: t('egress.note'), wide: true, cell: (rule) => rule.note },
           { key: 'created', header: t('label.created'), wide: true, cell: (rule) => <When at={rule.createdAt} /> },
           {
@@ -40,13 +41,13 @@ export function EgressPanel() {
             align: 'end',
             cell: (rule) =>
               can('platform-egress-rules:delete') && (
-                <ActionIcon
-                  color="red"
-                  aria-label={t('egress.remove', { target: rule.target })}
-                  onClick={() => void remove(rule.id)}
-                >
-                  <Icon name="trash" size={14} />
-                </ActionIcon>
+                <ConfirmButton
+                  icon="trash"
+                  label={t('egress.remove', { target: rule.target })}
+                  title={t('egress.remove', { target: rule.target })}
+                  about={t('egress.removeAbout')}
+                  act={() => remove(rule.id)}
+                />
               ),
           },
         ]}
@@ -90,5 +91,17 @@ export function EgressPanel() {
         </form>
       )}
     </Panel>
+  );
+}
+
+/** Whose rule it is. */
+function RuleTenant({ id }: { id: string | null }) {
+  const t = useT();
+  const names = useTenantNames(id === null ? [] : [id]);
+  if (id === null) return t('egress.all');
+  return (
+    <TextLink size="sm" to={`/operator/tenants/${id}`}>
+      <bdi>{names.get(id) ?? id}</bdi>
+    </TextLink>
   );
 }

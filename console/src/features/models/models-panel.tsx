@@ -1,11 +1,11 @@
 import {
-  ActionIcon,
   Autocomplete,
   Button,
   Group,
   Modal,
   NumberInput,
   Select,
+  SimpleGrid,
   Stack,
   Switch,
   Table,
@@ -15,12 +15,13 @@ import { useState } from 'react';
 
 import { type Model, type Owner, type Provider, routesOf } from '#features/models/owner.ts';
 import { lintel, refreshRoutes, useGet, useSend } from '#lib/api.ts';
+import { decimalText } from '#lib/decimal.ts';
 import { Dash, Num, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useCan, useSession } from '#lib/session.ts';
-import { Icon } from '#ui/icons.tsx';
+import { ConfirmButton } from '#ui/confirm.tsx';
 import { Copyable } from '#ui/page.tsx';
-import { Found, notifyProblem, ProblemNotice } from '#ui/problem.tsx';
+import { Found, notifyDone, ProblemNotice } from '#ui/problem.tsx';
 
 const priced = ['input_tokens', 'cached_input_tokens', 'output_tokens', 'requests'] as const;
 
@@ -46,8 +47,7 @@ export function ModelsPanel({
   const remove = (model: Model) =>
     lintel
       .request(routes.models.remove, { path: { id: provider.id, modelId: model.id } })
-      .then(() => refreshRoutes([routes.path, '/v1/models']))
-      .catch(notifyProblem);
+      .then(() => refreshRoutes([routes.path, '/v1/models']));
   return (
     <Stack gap="sm">
       <Found query={models}>
@@ -83,13 +83,13 @@ export function ModelsPanel({
                             {t('models.prices')}
                           </Button>
                           {can(`${routes.modelNoun}:delete`) && (
-                            <ActionIcon
-                              color="red"
-                              aria-label={t('models.remove', { name: model.name })}
-                              onClick={() => void remove(model)}
-                            >
-                              <Icon name="trash" size={14} />
-                            </ActionIcon>
+                            <ConfirmButton
+                              icon="trash"
+                              label={t('models.remove', { name: model.name })}
+                              title={t('models.remove', { name: model.name })}
+                              about={t('models.removeAbout')}
+                              act={() => remove(model)}
+                            />
                           )}
                         </Group>
                       </Table.Td>
@@ -172,7 +172,15 @@ function PriceDialog({
       const value = isFree ? '0' : (values[name] ?? '');
       return value === '' ? [] : [[name, perUnit(value, name)] as const];
     });
-    save.mutate({ path, body: { currency, prices: Object.fromEntries(entered) } });
+    save.mutate(
+      { path, body: { currency, prices: Object.fromEntries(entered) } },
+      {
+        onSuccess: () => {
+          setValues({});
+          notifyDone(t('models.priceSaved'));
+        },
+      },
+    );
   };
   return (
     <Modal
@@ -228,7 +236,7 @@ function PriceDialog({
                 />
               </Group>
               {!isFree && (
-                <Group gap="sm" grow>
+                <SimpleGrid cols={{ base: 2, xs: 4 }} spacing="sm">
                   {priced.map((name) => (
                     <NumberInput
                       key={name}
@@ -238,10 +246,10 @@ function PriceDialog({
                       decimalScale={9}
                       hideControls
                       value={values[name] ?? ''}
-                      onChange={(value) => setValues((now) => ({ ...now, [name]: String(value) }))}
+                      onChange={(value) => setValues((now) => ({ ...now, [name]: decimalText(value) }))}
                     />
                   ))}
-                </Group>
+                </SimpleGrid>
               )}
               {save.error !== null && <ProblemNotice error={save.error} />}
               <Group justify="flex-end">

@@ -11,9 +11,10 @@ import { useT, useWord } from '#lib/i18n.tsx';
 import { useFilters } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
 import { ConfirmButton } from '#ui/confirm.tsx';
+import { More, Waiting } from '#ui/data-table.tsx';
 import { Icon } from '#ui/icons.tsx';
-import { Copyable, Empty, Loading, Page, Panel } from '#ui/page.tsx';
-import { notifyProblem, ProblemNotice } from '#ui/problem.tsx';
+import { Copyable, Empty, Page, Panel } from '#ui/page.tsx';
+import { Found, notifyProblem, ProblemNotice } from '#ui/problem.tsx';
 import { Status } from '#ui/status.tsx';
 
 /** The tenant's own model providers, and all models it may call. */
@@ -43,12 +44,7 @@ function Providers({ owner }: { owner: Owner }) {
       about={t(owner === 'platform' ? 'providers.aboutPlatform' : 'providers.about')}
       actions={can(`${noun}:create`) && connect}
     >
-      {providers.items === undefined &&
-        (providers.error === null ? (
-          <Loading />
-        ) : (
-          <ProblemNotice error={providers.error} onRetry={() => void providers.refetch()} />
-        ))}
+      <Waiting rows={providers} />
       {providers.items?.length === 0 && (
         <Panel>
           <Empty icon="providers" title={t('providers.empty')} about={t('providers.emptyAbout')}>
@@ -59,6 +55,7 @@ function Providers({ owner }: { owner: Owner }) {
       {providers.items?.map((provider) => (
         <ProviderPanel key={provider.id} provider={provider} owner={owner} />
       ))}
+      <More rows={providers} />
       {owner === 'tenant' && can('models:read') && <CallableModels />}
       {owner === 'platform' && can('platform-egress-rules:read') && <EgressPanel />}
       <ConnectDialog owner={owner} wanted={filters['connect']} onClose={() => change({ connect: undefined })} />
@@ -161,16 +158,20 @@ function CallableModels() {
   const models = useGet('GET /v1/models');
   return (
     <Panel title={t('models.callable')} about={t('models.callableAbout')}>
-      <Stack gap={6}>
-        {(models.data?.data ?? []).map((model) => (
-          <Group key={model.id} gap="sm">
-            <Copyable value={model.id} />
-            <Text size="xs" c="dimmed">
-              {model.id === 'lintel/router' ? t('models.router') : word(model.owned_by)}
-            </Text>
-          </Group>
-        ))}
-      </Stack>
+      <Found query={models}>
+        {({ data }) => (
+          <Stack gap={6}>
+            {data.map((model) => (
+              <Group key={model.id} gap="sm">
+                <Copyable value={model.id} />
+                <Text size="xs" c="dimmed">
+                  {model.id === 'lintel/router' ? t('models.router') : word(model.owned_by)}
+                </Text>
+              </Group>
+            ))}
+          </Stack>
+        )}
+      </Found>
     </Panel>
   );
 }

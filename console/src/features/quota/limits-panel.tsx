@@ -1,15 +1,16 @@
 import type { Item } from '@lintel/sdk';
-import { ActionIcon, Button, Group, NumberInput, Progress, Select, Stack, Text } from '@mantine/core';
+import { Button, Group, NumberInput, Progress, Select, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 
 import { lintel, refreshRoutes, useGet, useList, useSend } from '#lib/api.ts';
+import { decimalText } from '#lib/decimal.ts';
 import { Dash, useFormat, When } from '#lib/format.tsx';
 import { useT, useWord } from '#lib/i18n.tsx';
 import { useCan } from '#lib/session.ts';
+import { ConfirmButton } from '#ui/confirm.tsx';
 import { DataTable } from '#ui/data-table.tsx';
-import { Icon } from '#ui/icons.tsx';
 import { Empty, Panel } from '#ui/page.tsx';
-import { notifyProblem, ProblemNotice } from '#ui/problem.tsx';
+import { ProblemNotice } from '#ui/problem.tsx';
 import { Status } from '#ui/status.tsx';
 
 type Limit = Item<'GET /v1/limits'>;
@@ -36,9 +37,7 @@ export function LimitsPanel({ tenantId, currency }: { tenantId: string | undefin
           path: { id: tenantId, limitId: limit.id },
         })
       : lintel.request('DELETE /v1/limits/{id}', { path: { id: limit.id } })
-    )
-      .then(() => refreshRoutes(paths))
-      .catch(notifyProblem);
+    ).then(() => refreshRoutes(paths));
   return (
     <Panel flush title={t('limits.title')} about={t(isOperator ? 'limits.operatorAbout' : 'limits.ownAbout')}>
       <DataTable
@@ -51,7 +50,7 @@ export function LimitsPanel({ tenantId, currency }: { tenantId: string | undefin
             header: t('limits.what'),
             cell: (limit: Limit) => (
               <Group gap={6} wrap="nowrap">
-                <Text size="sm" fw={500}>
+                <Text size="sm" fw={500} className="whole">
                   {word(`${limit.resource}.${limit.window}`)}
                 </Text>
                 {!limit.enabled && <Status value="disabled" />}
@@ -77,9 +76,13 @@ export function LimitsPanel({ tenantId, currency }: { tenantId: string | undefin
             align: 'end',
             cell: (limit: Limit) =>
               can(`${noun}:delete`) && (isOperator || limit.scope !== 'tenant') ? (
-                <ActionIcon color="red" aria-label={t('limits.remove')} onClick={() => void remove(limit)}>
-                  <Icon name="trash" size={14} />
-                </ActionIcon>
+                <ConfirmButton
+                  icon="trash"
+                  label={t('limits.remove')}
+                  title={t('limits.remove')}
+                  about={t('limits.removeAbout', { limit: word(`${limit.resource}.${limit.window}`) })}
+                  act={() => remove(limit)}
+                />
               ) : null,
           },
         ]}
@@ -113,7 +116,7 @@ function Headroom({ limit, currency }: { limit: Limit; currency: string }) {
   const t = useT();
   const format = useFormat();
   const show = (amount: string) =>
-    limit.resource === 'money' ? format.money(amount, currency) : format.number(Number(amount));
+    limit.resource === 'money' ? format.money(amount, currency) : format.number(amount);
   if (limit.resource === 'requests') return <bdi className="numbers">{show(limit.amount)}</bdi>;
   const total = Math.max(Number(limit.amount), Number.MIN_VALUE);
   const used = Math.min(100, (Number(limit.used) / total) * 100);
@@ -164,7 +167,7 @@ function NewLimit({ tenantId, currency }: { tenantId: string | undefined; curren
           scope,
           resource,
           window,
-          amount: String(amount),
+          amount: decimalText(amount),
           ...(scope !== 'tenant' && { scopeId }),
         } as never;
         const done = { onSuccess: () => setAmount('') };

@@ -1,12 +1,13 @@
-import { Button, Group, Modal, NumberInput, Select, SimpleGrid, Stack, Stepper, Text, TextInput } from '@mantine/core';
+import { Button, Group, Modal, NumberInput, Select, SimpleGrid, Stack, Stepper, TextInput } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 
-import { lintel, refreshRoutes, useGet } from '#lib/api.ts';
+import { lintel, onceKnown, refreshRoutes, useGet } from '#lib/api.ts';
+import { decimalText } from '#lib/decimal.ts';
 import { useT } from '#lib/i18n.tsx';
 import { useGo } from '#lib/navigation.tsx';
 import { ProblemNotice } from '#ui/problem.tsx';
-import { ShownOnce } from '#ui/secret.tsx';
+import { Invited } from '#ui/secret.tsx';
 
 const empty = {
   name: '',
@@ -42,11 +43,13 @@ export function OnboardWizard({ opened, onClose }: { opened: boolean; onClose: (
           await lintel.request('POST /v1/platform/tenants', { body: { name: name.trim(), locale, timeZone, currency } })
         ).id;
         setTenantId(id);
+        // Every node knows of it within a second: asked sooner, one may say that there is no such tenant.
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
       }
       const finished = new Set(done);
       const once = async (part: string, act: () => Promise<unknown>) => {
         if (finished.has(part)) return;
-        await act();
+        await onceKnown(act);
         finished.add(part);
         setDone(new Set(finished));
       };
@@ -69,14 +72,18 @@ export function OnboardWizard({ opened, onClose }: { opened: boolean; onClose: (
             body: { scope: 'tenant', resource: 'money', window: 'month', amount: form.perMonth },
           }),
         );
-      const invitation = await lintel.request('POST /v1/platform/tenants/{id}/invitations', {
-        path,
-        body: { email: form.email.trim(), roles: ['owner'] },
-      });
+      const invitation = await onceKnown(() =>
+        lintel.request('POST /v1/platform/tenants/{id}/invitations', {
+          path,
+          body: { email: form.email.trim(), roles: ['owner'] },
+        }),
+      );
       setLink(invitation.link);
     },
     onSettled: () => void refreshRoutes(['/v1/platform/tenants']),
   });
+  // A tenant that is made already keeps its name, zone and currency: they are changed on its own screen.
+  const first = tenantId === undefined ? 0 : 1;
   const submit = () => {
     if (step < 2) setStep(step + 1);
     else onboard.mutate();
@@ -100,15 +107,7 @@ export function OnboardWizard({ opened, onClose }: { opened: boolean; onClose: (
     >
       {link !== undefined ? (
         <Stack>
-          {link === null ? (
-            <Text size="sm">{t('invite.mailed', { email: form.email })}</Text>
-          ) : (
-            <ShownOnce
-              title={t('invite.linkTitle')}
-              about={t('invite.linkAbout', { email: form.email })}
-              secret={link}
-            />
-          )}
+          <Invited email={form.email.trim()} link={link} />
           <Group justify="flex-end">
             <Button
               onClick={() => {
@@ -127,7 +126,7 @@ export function OnboardWizard({ opened, onClose }: { opened: boolean; onClose: (
             submit();
           }}
         >
-          <Stepper active={step} onStepClick={(to) => to < step && setStep(to)} size="xs" mb="md">
+          <Stepper active={step} onStepClick={(to) => first <= to && to < step && setStep(to)} size="xs" mb="md">
             <Stepper.Step label={t('onboard.who')} />
             <Stepper.Step label={t('onboard.limits')} />
             <Stepper.Step label={t('onboard.owner')} />
@@ -153,14 +152,14 @@ export function OnboardWizard({ opened, onClose }: { opened: boolean; onClose: (
                   min={1}
                   allowDecimal={false}
                   value={form.perSecond}
-                  onChange={(value) => set({ perSecond: String(value) })}
+                  onChange={(value) => set({ perSecond: decimalText(value) })}
                 />
                 <NumberInput
                   label={t('onboard.perMonth', { currency: form.currency })}
                   description={t('onboard.optional')}
                   min={0}
                   value={form.perMonth}
-                  onChange={(value) => set({ perMonth: String(value) })}
+                  onChange={(value) => set({ perMonth: decimalText(value) })}
                 />
               </>
             )}
@@ -177,7 +176,7 @@ export function OnboardWizard({ opened, onClose }: { opened: boolean; onClose: (
             )}
             {onboard.error !== null && <ProblemNotice error={onboard.error} />}
             <Group justify="space-between" mt="xs">
-              <Button variant="default" disabled={step === 0} onClick={() => setStep(step - 1)}>
+              <Button variant="default" disabled={step === first} onClick={() => setStep(step - 1)}>
                 {t('action.back')}
               </Button>
               <Button type="submit" loading={onboard.isPending}>

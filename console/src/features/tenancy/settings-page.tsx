@@ -4,8 +4,10 @@ import { useState } from 'react';
 
 import { localeChoices, zoneChoices } from '#features/tenancy/onboard-wizard.tsx';
 import { lintel, queries, refreshRoutes, useGet, useSend } from '#lib/api.ts';
+import { clientName } from '#lib/client-name.ts';
 import { When } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
+import { minPasswordLength } from '#lib/password.ts';
 import { useCan, useSession } from '#lib/session.ts';
 import { ConfirmButton } from '#ui/confirm.tsx';
 import { DataTable } from '#ui/data-table.tsx';
@@ -18,7 +20,7 @@ export function SettingsPage() {
   const query = useGet('GET /v1/tenant');
   return (
     <Page title={t('nav.settings')} about={t('settings.about')}>
-      <Found query={query}>{(tenant) => <TenantSettings key={tenant.name + tenant.timeZone} tenant={tenant} />}</Found>
+      <Found query={query}>{(tenant) => <TenantSettings key={tenant.id} tenant={tenant} />}</Found>
       <OwnPassword />
       <OwnSessions />
     </Page>
@@ -132,10 +134,10 @@ function OwnPassword() {
           )}
           <PasswordInput
             label={t('settings.newPassword')}
-            description={t('invite.password')}
+            description={t('invite.password', { count: minPasswordLength })}
             autoComplete="new-password"
             required
-            minLength={12}
+            minLength={minPasswordLength}
             value={password}
             onChange={(event) => setPassword(event.currentTarget.value)}
           />
@@ -165,8 +167,8 @@ function OwnSessions() {
             key: 'client',
             header: t('settings.client'),
             cell: (session) => (
-              <Text size="sm" lineClamp={1} maw={420}>
-                {session.client}
+              <Text size="sm" title={session.client}>
+                {clientName(session.client)}
               </Text>
             ),
           },

@@ -2,10 +2,10 @@ import type { Answer } from '@lintel/sdk';
 import { Button, Group, NumberInput, SimpleGrid, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { ToolTrustPanel } from '#features/agents/tool-trust-panel.tsx';
+import { InvoiceTable } from '#features/billing/invoice-table.tsx';
 import { SubscriptionPanel } from '#features/billing/subscription-panel.tsx';
-import { TenantInvoices } from '#features/billing/tenant-invoices.tsx';
 import { LimitsPanel } from '#features/quota/limits-panel.tsx';
-import { lintel, refreshRoutes, useGet, useSend } from '#lib/api.ts';
+import { lintel, refreshRoutes, useGet, useList, useSend } from '#lib/api.ts';
 import { When } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
 import { TextLink, useParam } from '#lib/navigation.tsx';
@@ -13,7 +13,7 @@ import { useCan } from '#lib/session.ts';
 import { ConfirmButton } from '#ui/confirm.tsx';
 import { Copyable, Facts, Page, Panel } from '#ui/page.tsx';
 import { Found, ProblemNotice } from '#ui/problem.tsx';
-import { ShownOnce } from '#ui/secret.tsx';
+import { Invited } from '#ui/secret.tsx';
 import { DemoMark, Status } from '#ui/status.tsx';
 
 type Tenant = Answer<'GET /v1/platform/tenants/{id}'>;
@@ -22,7 +22,7 @@ type Tenant = Answer<'GET /v1/platform/tenants/{id}'>;
 export function TenantPage() {
   const id = useParam('tenantId');
   const query = useGet('GET /v1/platform/tenants/{id}', { path: { id } });
-  return <Found query={query}>{(tenant) => <TenantView tenant={tenant} />}</Found>;
+  return <Found query={query}>{(tenant) => <TenantView key={tenant.id} tenant={tenant} />}</Found>;
 }
 
 function TenantView({ tenant }: { tenant: Tenant }) {
@@ -117,6 +117,12 @@ function TenantView({ tenant }: { tenant: Tenant }) {
   );
 }
 
+function TenantInvoices({ tenantId }: { tenantId: string }) {
+  const t = useT();
+  const invoices = useList('GET /v1/platform/invoices', { query: { tenantId, includeDemo: true } });
+  return <InvoiceTable title={t('nav.invoices')} rows={invoices} emptyAbout={t('invoices.tenantEmpty')} />;
+}
+
 function InvitePanel({ tenantId }: { tenantId: string }) {
   const t = useT();
   const [email, setEmail] = useState('');
@@ -126,7 +132,10 @@ function InvitePanel({ tenantId }: { tenantId: string }) {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          invite.mutate({ path: { id: tenantId }, body: { email: email.trim(), roles: ['owner'] } });
+          invite.mutate(
+            { path: { id: tenantId }, body: { email: email.trim(), roles: ['owner'] } },
+            { onSuccess: () => setEmail('') },
+          );
         }}
       >
         <Stack gap="sm">
@@ -144,13 +153,7 @@ function InvitePanel({ tenantId }: { tenantId: string }) {
             </Button>
           </Group>
           {invite.error !== null && <ProblemNotice error={invite.error} />}
-          {invite.data?.link && (
-            <ShownOnce
-              title={t('invite.linkTitle')}
-              about={t('invite.linkAbout', { email })}
-              secret={invite.data.link}
-            />
-          )}
+          {invite.data !== undefined && <Invited email={invite.variables.body.email} link={invite.data.link} />}
         </Stack>
       </form>
     </Panel>

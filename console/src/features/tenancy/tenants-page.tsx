@@ -1,5 +1,4 @@
-import { Button, Group, Select, TextInput } from '@mantine/core';
-import { useState } from 'react';
+import { Button, Group, Select } from '@mantine/core';
 
 import { OnboardWizard } from '#features/tenancy/onboard-wizard.tsx';
 import { lintel, refreshRoutes, useGet, useList } from '#lib/api.ts';
@@ -9,6 +8,7 @@ import { useFilters, useGo } from '#lib/navigation.tsx';
 import { useCan } from '#lib/session.ts';
 import { ConfirmButton } from '#ui/confirm.tsx';
 import { DataTable } from '#ui/data-table.tsx';
+import { EmptyList, FilterText } from '#ui/filters.tsx';
 import { Icon } from '#ui/icons.tsx';
 import { Copyable, Empty, Page, Panel } from '#ui/page.tsx';
 import { DemoMark, Status } from '#ui/status.tsx';
@@ -20,7 +20,6 @@ export function TenantsPage() {
   const can = useCan();
   const go = useGo();
   const [filters, change] = useFilters();
-  const [search, setSearch] = useState(filters['search'] ?? '');
   const query = {
     ...(filters['search'] && { search: filters['search'] }),
     ...(filters['status'] && { status: filters['status'] as 'active' }),
@@ -42,18 +41,8 @@ export function TenantsPage() {
         </>
       }
     >
-      <Group gap="xs">
-        <TextInput
-          aria-label={t('tenants.search')}
-          placeholder={t('tenants.search')}
-          leftSection={<Icon name="search" size={14} />}
-          value={search}
-          w={240}
-          onChange={(event) => {
-            setSearch(event.currentTarget.value);
-            change({ search: event.currentTarget.value.trim() || undefined });
-          }}
-        />
+      <Group gap="xs" className="filters">
+        <FilterText typing name="search" label={t('tenants.search')} />
         <Select
           aria-label={t('label.status')}
           placeholder={t('label.status')}
@@ -77,7 +66,7 @@ export function TenantsPage() {
               header: t('label.name'),
               cell: (tenant) => (
                 <Group gap={6} wrap="nowrap">
-                  {tenant.name}
+                  <bdi>{tenant.name}</bdi>
                   <DemoMark when={tenant.demo} />
                 </Group>
               ),
@@ -94,9 +83,11 @@ export function TenantsPage() {
             },
           ]}
           empty={
-            <Empty icon="tenants" title={t('tenants.empty')} about={t('tenants.emptyAbout')}>
-              {can('platform-tenants:create') && onboard}
-            </Empty>
+            <EmptyList names={['search', 'status']}>
+              <Empty icon="tenants" title={t('tenants.empty')} about={t('tenants.emptyAbout')}>
+                {can('platform-tenants:create') && onboard}
+              </Empty>
+            </EmptyList>
           }
         />
       </Panel>

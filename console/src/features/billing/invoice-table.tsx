@@ -1,22 +1,35 @@
+import type { Item } from '@lintel/sdk';
 import { Text } from '@mantine/core';
 
-import { useList } from '#lib/api.ts';
 import { Money, Num, useFormat } from '#lib/format.tsx';
 import { useT } from '#lib/i18n.tsx';
-import { DataTable } from '#ui/data-table.tsx';
+import { DataTable, type Rows } from '#ui/data-table.tsx';
 import { Empty, Panel } from '#ui/page.tsx';
 import { Status } from '#ui/status.tsx';
 
-/** The finished invoices of one tenant, for operators. */
-export function TenantInvoices({ tenantId }: { tenantId: string }) {
+type Invoice = Item<'GET /v1/invoices'>;
+
+/** Finished invoices, newest first: a tenant's own, or one tenant's for operators. */
+export function InvoiceTable({
+  title,
+  rows,
+  onOpen,
+  emptyAbout,
+}: {
+  title: string;
+  rows: Rows<Invoice>;
+  onOpen?: ((invoice: Invoice) => void) | undefined;
+  emptyAbout: string;
+}) {
   const t = useT();
-  const invoices = useList('GET /v1/platform/invoices', { query: { tenantId, includeDemo: true } });
   return (
-    <Panel flush title={t('nav.invoices')}>
+    <Panel flush title={title}>
       <DataTable
-        label={t('nav.invoices')}
-        rows={invoices}
+        label={title}
+        rows={rows}
         rowKey={(invoice) => invoice.id}
+        onOpen={onOpen}
+        openLabel={(invoice) => t('invoices.numbered', { number: invoice.number })}
         columns={[
           { key: 'number', header: t('invoices.number'), cell: (invoice) => <Num value={invoice.number} /> },
           {
@@ -32,7 +45,7 @@ export function TenantInvoices({ tenantId }: { tenantId: string }) {
             cell: (invoice) => <Money amount={invoice.total} currency={invoice.currency} />,
           },
         ]}
-        empty={<Empty icon="invoices" title={t('invoices.empty')} about={t('invoices.tenantEmpty')} />}
+        empty={<Empty icon="invoices" title={t('invoices.empty')} about={emptyAbout} />}
       />
     </Panel>
   );
@@ -44,4 +57,20 @@ export function Period({ from, to }: { from: string; to: string }) {
   // The end is not part of the period: its last moment is.
   const last = new Date(new Date(to).getTime() - 1).toISOString();
   return <Text span inherit>{`${format.date(from)} – ${format.date(last)}`}</Text>;
+}
+
+/** What units cost: an amount for one, or for as many as `per` says. */
+export function UnitPrice({ unit, per, currency }: { unit: string; per: string | null | undefined; currency: string }) {
+  const t = useT();
+  return (
+    <>
+      <Money amount={unit} currency={currency} />
+      {Number(per ?? 1) !== 1 && (
+        <>
+          {' '}
+          {t('invoices.per')} <Num value={per ?? 1} />
+        </>
+      )}
+    </>
+  );
 }
