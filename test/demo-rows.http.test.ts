@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { systemCause } from '#kernel/cause';
 import type { Event } from '#kernel/log';
@@ -70,21 +70,44 @@ async function live(tenant: TestTenant): Promise<void> {
   await t.app.services.audit.flush();
 }
 
-test('every call, usage and event row of a demo tenant says so, of a real one none', async () => {
-  await live(demo);
-  await live(real);
-  const modules = (events: readonly Event[]) => new Set(events.map(({ type }) => type.split('.')[0]));
-  const [shown, own] = [await eventsOf(demo), await eventsOf(real)];
-  expect(modules(shown)).toEqual(
-    new Set(['tenancy', 'billing', 'rbac', 'auth', 'agents', 'quota', 'models', 'security']),
-  );
-  expect(modules(own)).toEqual(modules(shown));
-  expect(shown.filter((event) => event.demo !== true).map(({ type }) => type)).toEqual([]);
-  expect(own.filter((event) => event.demo === true).map(({ type }) => type)).toEqual([]);
-  for (const table of ['calls', 'usage', 'audit_events'] as const) {
-    await vi.waitFor(async () => expect((await rowsOf(table, real)).length).toBeGreaterThan(1), 10_000);
-    await vi.waitFor(async () => expect((await rowsOf(table, demo)).length).toBeGreaterThan(1), 10_000);
-    expect([table, (await rowsOf(table, demo)).every((row) => row.demo)]).toEqual([table, true]);
-    expect([table, (await rowsOf(table, real)).some((row) => row.demo)]).toEqual([table, false]);
-  }
+describe('happy', () => {
+  test('every call, usage and event row of a demo tenant says so, of a real one none', async () => {
+    await live(demo);
+    await live(real);
+    const modules = (events: readonly Event[]) => new Set(events.map(({ type }) => type.split('.')[0]));
+    const [shown, own] = [await eventsOf(demo), await eventsOf(real)];
+    expect(modules(shown)).toEqual(
+      new Set(['tenancy', 'billing', 'rbac', 'auth', 'agents', 'quota', 'models', 'security']),
+    );
+    expect(modules(own)).toEqual(modules(shown));
+    expect(shown.filter((event) => event.demo !== true).map(({ type }) => type)).toEqual([]);
+    expect(own.filter((event) => event.demo === true).map(({ type }) => type)).toEqual([]);
+    for (const table of ['calls', 'usage', 'audit_events'] as const) {
+      await vi.waitFor(async () => expect((await rowsOf(table, real)).length).toBeGreaterThan(1), 10_000);
+      await vi.waitFor(async () => expect((await rowsOf(table, demo)).length).toBeGreaterThan(1), 10_000);
+      expect([table, (await rowsOf(table, demo)).every((row) => row.demo)]).toEqual([table, true]);
+      expect([table, (await rowsOf(table, real)).some((row) => row.demo)]).toEqual([table, false]);
+    }
+  });
+});
+
+describe('errors', () => {
+  test('the switch that shows demo rows is a yes or a no', async () => {
+    for (const path of ['/v1/platform/overview', '/v1/platform/calls']) {
+      expect((await t.call(t.operatorKey, 'GET', `${path}?includeDemo=false`)).status).toBe(200);
+      const answer = await t.call(t.operatorKey, 'GET', `${path}?includeDemo=perhaps`);
+      expect([path, answer.status]).toEqual([path, 400]);
+      expect(answer.text).toContain('includeDemo');
+    }
+  });
+});
+
+describe('security', () => {
+  test('a tenant cannot make itself a demo, whose calls are nobody’s money', async () => {
+    expect((await t.call(real.key, 'PATCH', '/v1/tenant', { name: 'Acme' })).status).toBe(200);
+    const answer = await t.call(real.key, 'PATCH', '/v1/tenant', { demo: true });
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('demo')]);
+    expect((await t.call(real.key, 'PATCH', `/v1/platform/tenants/${real.id}`, { name: 'Acme' })).status).toBe(403);
+    expect((await t.call(real.key, 'GET', '/v1/tenant')).body).toMatchObject({ demo: false });
+  });
 });

@@ -126,22 +126,15 @@ describe('happy', () => {
   });
 });
 
+/** What the SDK throws, and how many requests it made of it. */
+async function refused(apiKey?: string, id = 'double/double'): Promise<{ error: APICallError; requests: number }> {
+  const { model, answers } = lintel(apiKey);
+  const error = await generateText({ model: model(id), prompt: 'x' }).catch((cause: unknown) => cause);
+  expect(APICallError.isInstance(error), String(error)).toBe(true);
+  return { error: error as APICallError, requests: answers.length };
+}
+
 describe('errors', () => {
-  /** What the SDK throws, and how many requests it made of it. */
-  async function refused(apiKey?: string, id = 'double/double'): Promise<{ error: APICallError; requests: number }> {
-    const { model, answers } = lintel(apiKey);
-    const error = await generateText({ model: model(id), prompt: 'x' }).catch((cause: unknown) => cause);
-    expect(APICallError.isInstance(error), String(error)).toBe(true);
-    return { error: error as APICallError, requests: answers.length };
-  }
-
-  test('a bad key is 401, with the reason, once', async () => {
-    const { error, requests } = await refused('lt_live_nothing');
-    expect(error).toMatchObject({ statusCode: 401, isRetryable: false });
-    expect(error.message).toMatch(/key/i);
-    expect(requests).toBe(1);
-  });
-
   test('an unknown model is 404 and names it', async () => {
     const { error, requests } = await refused(undefined, 'double/none');
     expect(error.statusCode).toBe(404);
@@ -169,9 +162,7 @@ describe('errors', () => {
     expect(requests).toBe(1);
     expect(double.count()).toBe(before);
   });
-});
 
-describe('abort', () => {
   test('a client that stops reading stops the provider; what was used is on the bill', async () => {
     const { model, answers } = lintel();
     const stop = new AbortController();
@@ -190,5 +181,21 @@ describe('abort', () => {
     await expect
       .poll(() => t.call(acme.key, 'GET', `/v1/calls/${answers[0]?.headers.get('x-request-id')}`).then((c) => c.body))
       .toMatchObject({ status: 'cancelled', estimated: true });
+  });
+});
+
+describe('security', () => {
+  test('a bad key is 401, with the reason, once', async () => {
+    const { error, requests } = await refused('lt_live_nothing');
+    expect(error).toMatchObject({ statusCode: 401, isRetryable: false });
+    expect(error.message).toMatch(/key/i);
+    expect(requests).toBe(1);
+  });
+
+  test('a role without the right is 403, once; the provider hears nothing', async () => {
+    const before = double.count();
+    const { error, requests } = await refused(await acme.keyOf('viewer'));
+    expect(error).toMatchObject({ statusCode: 403, isRetryable: false });
+    expect([requests, double.count()]).toEqual([1, before]);
   });
 });

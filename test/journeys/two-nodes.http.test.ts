@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { type EffectDouble, startEffectDouble } from '#test/effect-double';
 import {
@@ -46,97 +46,122 @@ afterAll(async () => {
   await ground?.close();
 }, 60_000);
 
-test('a limit of the tenant counts calls of both nodes', async () => {
-  const limited = await setup.tenant('Limited');
-  const { secret } = await setup.key(limited.uuid);
-  await eventually(() => both(secret, 'double/double').then((all) => all.every((status) => status === 200)));
-  await api(one.url, operator, 'POST', `/v1/platform/tenants/${limited.id}/limits`, {
-    scope: 'tenant',
-    resource: 'concurrency',
-    window: 'none',
-    amount: '4',
-  });
-  await sleep(1_200);
-  const before = double.count();
-  const statuses = await Promise.all(
-    Array.from({ length: 16 }, (_, n) => status((n % 2 === 0 ? one : two).url, secret, 'double/double-slow-400')),
-  );
-  // Those that wait a moment for a slot may get one when the first calls end; never are more than four under way.
-  expect(statuses.filter((each) => each === 429).length).toBeGreaterThan(0);
-  expect(statuses.filter((each) => each === 200).length).toBe(double.count() - before);
-  expect(new Set(statuses)).toEqual(new Set([200, 429]));
-}, 60_000);
-
-test('a key revoked on one node is refused on the other within a second', async () => {
-  const { id, secret } = await setup.key(tenant.uuid);
-  await eventually(() => both(secret, 'double/double').then((all) => all.every((each) => each === 200)));
-  await api(one.url, owner, 'DELETE', `/v1/api-keys/${id}`);
-  const revoked = performance.now();
-  let last = 200;
-  while (last === 200 && performance.now() - revoked < 10_000) last = await status(two.url, secret, 'double/double');
-  const ms = Math.round(performance.now() - revoked);
-  expect(last).toBe(401);
-  process.stdout.write(`revocation seen on the other node after ${ms} ms\n`);
-  expect(await status(one.url, secret, 'double/double')).toBe(401);
-}, 60_000);
-
-test('the overview of each node shows the processes and calls of both', async () => {
-  const nodes = async (url: string) =>
-    (await api<{ data: { id: string; role: string }[] }>(url, operator, 'GET', '/v1/platform/nodes')).data;
-  const [here, there] = [await nodes(one.url), await nodes(two.url)];
-  expect(here.filter(({ role }) => role === 'front').length).toBe(2);
-  expect(here.filter(({ role }) => role === 'background').length).toBe(2);
-  expect(new Set(here.map(({ id }) => id))).toEqual(new Set(there.map(({ id }) => id)));
-  const answer = await call(one.url, owner, 'double/double');
-  const id = answer.headers.get('x-request-id');
-  const seen = await api<{ data: { id: string }[] }>(two.url, operator, 'GET', '/v1/platform/calls?limit=50');
-  expect(seen.data.map((each) => each.id)).toContain(id);
-}, 60_000);
-
-test('the other node goes on with a background run when the first machine is gone; no call is lost', async () => {
-  await api(one.url, operator, 'POST', '/v1/platform/egress-rules', {
-    tenantId: tenant.id,
-    target: `127.0.0.1:${ledger.port}`,
-  });
-  const tool = await api<{ id: string }>(one.url, owner, 'POST', '/v1/tools', {
-    name: 'ledger',
-    config: { kind: 'openapi', document: ledger.document, idempotent: ['put'] },
-  });
-  const agent = await api<{ id: string }>(one.url, owner, 'POST', '/v1/agents', {
-    name: 'clerk',
-    definition: {
-      kind: 'native',
-      instructions: 'Keep the ledger.',
-      model: 'double/double-slow-400',
-      tools: [{ tool: tool.id }],
-    },
-  });
-  await sleep(1_200);
-  const steps = Array.from({ length: 4 }, (_, n) => `call:ledger_put {"id":"step-${n}"}`).join(' then ');
-  const runs = await Promise.all(
-    Array.from({ length: 6 }, (_, n) =>
-      api<{ id: string }>(one.url, owner, 'POST', `/v1/agents/${agent.id}/runs`, {
-        input: steps.replaceAll('step-', `run-${n}-`),
-        mode: 'background',
-      }),
-    ),
-  );
-  const calls = await Promise.all(Array.from({ length: 20 }, () => call(one.url, owner, 'double/double')));
-  await eventually(async () => {
-    const [row] = await ground.query<{ n: string }>("SELECT count(*) AS n FROM runs WHERE status = 'running'");
-    return Number(row?.n) > 0;
-  });
-  await one.vanish();
-  await eventually(async () => {
-    const states = await Promise.all(
-      runs.map(async ({ id }) => (await api<{ status: string }>(two.url, owner, 'GET', `/v1/runs/${id}`)).status),
-    );
-    return states.every((state) => state === 'finished');
+describe('happy', () => {
+  test('the overview of each node shows the processes and calls of both', async () => {
+    type Overview = {
+      byNode: { id: string; role: string; requestsPerSecond: number }[];
+      byTenant: { tenantId: string; name: string; requests: number }[];
+      requestsPerSecond: number;
+    };
+    const overview = (url: string) => api<Overview>(url, operator, 'GET', '/v1/platform/overview');
+    const seen = await setup.tenant('Overseen');
+    const { secret } = await setup.key(seen.uuid);
+    await eventually(() => both(secret, 'double/double').then((all) => all.every((each) => each === 200)));
+    const before = (await overview(one.url)).byTenant.find(({ tenantId }) => tenantId === seen.id)?.requests ?? 0;
+    const answers = await Promise.all([one, one, one, two, two].map(({ url }) => call(url, secret, 'double/double')));
+    const ids = answers.map(({ headers }) => headers.get('x-request-id'));
+    for (const { url } of [one, two]) {
+      // The calls before these may leave the minute that the overview spans meanwhile, or be shown late; those of this tenant are counted.
+      await eventually(async () => {
+        const { byTenant, byNode } = await overview(url);
+        const mine = byTenant.find(({ tenantId }) => tenantId === seen.id);
+        const busy = byNode.filter(({ role, requestsPerSecond }) => role === 'front' && requestsPerSecond > 0);
+        return mine?.name === 'Overseen' && mine.requests >= Math.max(5, before) && busy.length === 2;
+      });
+      const listed = await api<{ data: { id: string }[] }>(url, operator, 'GET', '/v1/platform/calls?limit=50');
+      expect(listed.data.map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
+    }
+    const [here, there] = [await overview(one.url), await overview(two.url)];
+    for (const role of ['front', 'background'])
+      expect([role, here.byNode.filter((node) => node.role === role).length]).toEqual([role, 2]);
+    const idsOf = ({ byNode }: Overview) => byNode.map(({ id }) => id).sort();
+    expect(idsOf(here)).toEqual(idsOf(there));
+    const nodes = await api<{ data: { id: string }[] }>(two.url, operator, 'GET', '/v1/platform/nodes');
+    expect(nodes.data.map(({ id }) => id).sort()).toEqual(idsOf(here));
   }, 60_000);
-  for (let run = 0; run < 6; run++)
-    for (let step = 0; step < 4; step++) expect(ledger.effects.get(`put run-${run}-${step}`)).toBe(1);
-  for (const { headers } of calls) await api(two.url, owner, 'GET', `/v1/calls/${headers.get('x-request-id')}`);
-}, 120_000);
+});
+
+describe('security', () => {
+  test('a key revoked on one node is refused on the other; its stream there is closed', async () => {
+    const { id, secret } = await setup.key(tenant.uuid);
+    await eventually(() => both(secret, 'double/double').then((all) => all.every((each) => each === 200)));
+    const stream = await fetch(`${two.url}/v1/stream?topics=calls`, { headers: { authorization: `Bearer ${secret}` } });
+    expect(stream.status).toBe(200);
+    await api(one.url, owner, 'DELETE', `/v1/api-keys/${id}`);
+    // How soon is measured by `prove freshness`.
+    await eventually(() => both(secret, 'double/double').then((all) => all.every((each) => each === 401)));
+    expect(await stream.text()).toContain('event: closed');
+  }, 60_000);
+});
+
+// Last: it ends a machine.
+describe('errors', () => {
+  test('a limit of the tenant counts calls of both nodes', async () => {
+    const limited = await setup.tenant('Limited');
+    const { secret } = await setup.key(limited.uuid);
+    await eventually(() => both(secret, 'double/double').then((all) => all.every((status) => status === 200)));
+    await api(one.url, operator, 'POST', `/v1/platform/tenants/${limited.id}/limits`, {
+      scope: 'tenant',
+      resource: 'concurrency',
+      window: 'none',
+      amount: '4',
+    });
+    await sleep(1_200);
+    const before = double.count();
+    const statuses = await Promise.all(
+      Array.from({ length: 16 }, (_, n) => status((n % 2 === 0 ? one : two).url, secret, 'double/double-slow-400')),
+    );
+    // Those that wait a moment for a slot may get one when the first calls end; never are more than four under way.
+    expect(statuses.filter((each) => each === 429).length).toBeGreaterThan(0);
+    expect(statuses.filter((each) => each === 200).length).toBe(double.count() - before);
+    expect(new Set(statuses)).toEqual(new Set([200, 429]));
+  }, 60_000);
+
+  test('the other node goes on with a background run when the first machine is gone; no call is lost', async () => {
+    await api(one.url, operator, 'POST', '/v1/platform/egress-rules', {
+      tenantId: tenant.id,
+      target: `127.0.0.1:${ledger.port}`,
+    });
+    const tool = await api<{ id: string }>(one.url, owner, 'POST', '/v1/tools', {
+      name: 'ledger',
+      config: { kind: 'openapi', document: ledger.document, idempotent: ['put'] },
+    });
+    const agent = await api<{ id: string }>(one.url, owner, 'POST', '/v1/agents', {
+      name: 'clerk',
+      definition: {
+        kind: 'native',
+        instructions: 'Keep the ledger.',
+        model: 'double/double-slow-400',
+        tools: [{ tool: tool.id }],
+      },
+    });
+    await sleep(1_200);
+    const steps = Array.from({ length: 4 }, (_, n) => `call:ledger_put {"id":"step-${n}"}`).join(' then ');
+    const runs = await Promise.all(
+      Array.from({ length: 6 }, (_, n) =>
+        api<{ id: string }>(one.url, owner, 'POST', `/v1/agents/${agent.id}/runs`, {
+          input: steps.replaceAll('step-', `run-${n}-`),
+          mode: 'background',
+        }),
+      ),
+    );
+    const calls = await Promise.all(Array.from({ length: 20 }, () => call(one.url, owner, 'double/double')));
+    await eventually(async () => {
+      const [row] = await ground.query<{ n: string }>("SELECT count(*) AS n FROM runs WHERE status = 'running'");
+      return Number(row?.n) > 0;
+    });
+    await one.vanish();
+    await eventually(async () => {
+      const states = await Promise.all(
+        runs.map(async ({ id }) => (await api<{ status: string }>(two.url, owner, 'GET', `/v1/runs/${id}`)).status),
+      );
+      return states.every((state) => state === 'finished');
+    }, 60_000);
+    for (let run = 0; run < 6; run++)
+      for (let step = 0; step < 4; step++) expect(ledger.effects.get(`put run-${run}-${step}`)).toBe(1);
+    for (const { headers } of calls) await api(two.url, owner, 'GET', `/v1/calls/${headers.get('x-request-id')}`);
+  }, 120_000);
+});
 
 async function call(url: string, key: string, model: string): Promise<Response> {
   const response = await fetch(`${url}/v1/chat/completions`, {

@@ -10,10 +10,10 @@ import type { Principal } from '#kernel/http';
 import { formatId, newId } from '#kernel/ids';
 import type { Event } from '#kernel/log';
 import { createLogger } from '#kernel/logger';
-import { notFound, type Problem } from '#kernel/problem';
+import { notFound, Problem } from '#kernel/problem';
 import { Sealer } from '#kernel/seal';
 import { Snapshots } from '#kernel/snapshot';
-import type { CallRecord, Charge, UsageEvent } from '#metering';
+import type { CallRecord, CallRow, Charge, UsageEvent } from '#metering';
 import type { Message, ToolSpec } from '#models';
 
 /** Who changes things in tests. */
@@ -22,17 +22,33 @@ export const testCause = systemCause('test');
 /** The root secret of tests: the same in every process of a test. */
 const rootKey = 'ab'.repeat(32);
 
+type ModelRequest = {
+  target: { id: string; fallbacks: readonly { id: string }[] };
+  messages: readonly Message[];
+  abortSignal?: AbortSignal;
+};
+
 /** What the model double is told and can be made to do. */
 export type ModelDouble = {
   calls: number;
   /** Before each answer; may wait or throw. */
-  before?: (request: { messages: readonly Message[]; abortSignal?: AbortSignal }) => void | Promise<void>;
+  before?: (request: ModelRequest) => void | Promise<void>;
+  /** Which target answers, and whether it tells no usage; the asked one, which does. */
+  answer?: { target?: ModelRequest['target']; estimated?: boolean };
   /** Tokens of each answer; 10 in, 5 out. */
   quantities: Record<string, number>;
 };
 
 /** Limits as a test sets them. */
-export type QuotaDouble = { refuse: Problem | undefined; open: number; reserved: bigint[]; settled: bigint[] };
+export type QuotaDouble = {
+  refuse: Problem | undefined;
+  limited: { tokens: boolean; money: boolean };
+  /** Agents whose requests per second are spent. */
+  busy: Set<string>;
+  open: number;
+  reserved: bigint[];
+  settled: bigint[];
+};
 
 /** An agents module on a database, with doubles for what it needs of others. */
 export type AgentHouse = {
@@ -67,6 +83,10 @@ export function agentHouse(
     path?: string;
     callApi?: Parameters<typeof createAgentsModule>[0]['callApi'];
     free?: boolean;
+    /** What of the model differs. */
+    target?: object;
+    /** Millionths that a model call costs; null: no price. The double's own tariff when absent. */
+    priceOf?: (model: string, quantities: Readonly<Record<string, number>>) => number | null;
     isActive?: (tenantId: string) => boolean;
   } = {},
 ): AgentHouse {
@@ -75,7 +95,14 @@ export function agentHouse(
   const snapshots = new Snapshots(db);
   const egress = createEgress({ allow: () => loopback, log });
   const model: ModelDouble = { calls: 0, quantities: { input_tokens: 10, output_tokens: 5 } };
-  const quota: QuotaDouble = { refuse: undefined, open: 0, reserved: [], settled: [] };
+  const quota: QuotaDouble = {
+    refuse: undefined,
+    limited: { tokens: false, money: false },
+    busy: new Set(),
+    open: 0,
+    reserved: [],
+    settled: [],
+  };
   const house = {
     usage: new Map<string, UsageEvent>(),
     charges: [] as Charge[],
@@ -87,9 +114,15 @@ export function agentHouse(
     provider: 'double',
     providerId: newId(),
     model: 'm',
+    ownedBy: 'platform' as const,
+    contextTokens: null,
     maxOutputTokens: 1_000,
     maxImageTokens: null,
+    maxAudioTokens: null,
+    outputCap: { coversReasoning: true },
     bytesPerToken: 4,
+    fallbacks: [],
+    ...options.target,
   };
   const module = createAgentsModule({
     db,
@@ -100,14 +133,10 @@ export function agentHouse(
     sealer: new Sealer(rootKey),
     nodeId,
     egress,
+    defaultModel: () => undefined,
     models: {
       resolve: () => target,
-      generate: async (request: {
-        messages: readonly Message[];
-        tools?: readonly ToolSpec[];
-        abortSignal?: AbortSignal;
-        onDelta?: (text: string) => void;
-      }) => {
+      generate: async (request: ModelRequest & { tools?: readonly ToolSpec[]; onDelta?: (text: string) => void }) => {
         model.calls++;
         await model.before?.(request);
         const { text, toolCalls } = scripted(request.messages);
@@ -116,9 +145,9 @@ export function agentHouse(
           text,
           toolCalls,
           quantities: model.quantities as never,
-          estimated: false,
+          estimated: model.answer?.estimated ?? false,
           finishReason: toolCalls.length > 0 ? ('tool-calls' as const) : ('stop' as const),
-          target,
+          target: (model.answer?.target ?? target) as typeof target,
           attempts: [],
           raw: undefined,
         };
@@ -144,11 +173,18 @@ export function agentHouse(
           release: end,
         };
       },
-      hasMoneyLimit: () => false,
+      takeAgentRequest: (_tenantId, agentId) => {
+        if (quota.busy.has(agentId)) throw tooMany;
+      },
+      limited: () => quota.limited,
     },
     billing: {
-      priceOf: (_tenantId, type, _dimensions, quantities) => {
+      priceOf: (_tenantId, type, dimensions, quantities) => {
         if (options.free) return null;
+        if (options.priceOf !== undefined && type === 'model.call') {
+          const micros = options.priceOf(dimensions['model'] ?? '', quantities);
+          return micros === null ? null : { price: (micros / 1_000_000).toFixed(6), currency: 'USD' };
+        }
         const thousandths =
           type === 'agent.run' ? 10 : (quantities['input_tokens'] ?? 0) + 2 * (quantities['output_tokens'] ?? 0);
         return { price: (thousandths / 1_000).toFixed(3), currency: 'USD' };
@@ -158,10 +194,22 @@ export function agentHouse(
       getCall: async (_tenantId, id) => {
         const row = house.callRows.find((call) => call.id === id);
         if (row === undefined) throw notFound('call');
-        return row;
+        const { principalKind: kind, principalId, principalName: name } = row;
+        const trace = row.trace.map(({ step, us, detail, outcome }) => [step, us, detail, outcome]);
+        const at = row.startedAt;
+        const detail = { ...row, principal: { kind, id: principalId, name }, trace };
+        return {
+          ...row,
+          at,
+          writer: nodeId,
+          inputTokens: 0,
+          outputTokens: 0,
+          requests: 1,
+          detail,
+        } as unknown as CallRow;
       },
       record: async ({ call, usage, charges }) => {
-        if (call !== null) house.callRows.push(call);
+        if (call !== null && !house.callRows.some(({ id }) => id === call.id)) house.callRows.push(call);
         for (const row of usage) {
           if (house.usage.has(row.id)) continue;
           house.usage.set(row.id, row);
@@ -239,6 +287,11 @@ function scripted(messages: readonly Message[]) {
   const said = results.length > 0 ? `Done: ${results.join('; ')}` : `You said: ${text}`;
   return { text: calls.length > 0 ? '' : said, toolCalls: calls };
 }
+
+const tooMany = new Problem(
+  { type: 'rate-limited', status: 429, title: 'Too many requests.' },
+  { detail: 'Too many requests per second.', headers: { 'retry-after': '1' } },
+);
 
 const loopback = [{ tenantId: null, target: '127.0.0.0/8' }];
 

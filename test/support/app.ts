@@ -42,7 +42,7 @@ export type TestTenant = {
   id: string;
   uuid: string;
   key: string;
-  keyOf(role: string, more?: { mode?: 'live' | 'test'; scopes?: string[] }): Promise<string>;
+  keyOf(role: string, more?: { mode?: 'live' | 'test'; scopes?: string[]; agents?: string[] }): Promise<string>;
 };
 
 /** Starts the app on a clone of the template, or on `database` (a second node of the same house). */
@@ -65,7 +65,7 @@ export async function startTestApp(
   await app.start();
   await app.server.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;
-  const { tenancy, auth, billing } = app.services;
+  const { tenancy, auth, billing, rbac } = app.services;
   await billing.plans.ensureDefaultPlans(systemCause('test'));
   const operator = await auth.firstOperator('operator@example.com');
 
@@ -99,7 +99,8 @@ export async function startTestApp(
       const keyOf: TestTenant['keyOf'] = async (role, limits = {}) =>
         (await auth.keys.createKey(row.id, { name: `${role} of ${name}`, role, ...limits }, systemCause('test')))
           .secret;
-      return { id: formatId('tenant', row.id), uuid: row.id, key: await keyOf('owner'), keyOf };
+      const scopes = rbac.manager.vocabularyFor(row.id).map((permission) => permission.name);
+      return { id: formatId('tenant', row.id), uuid: row.id, key: await keyOf('owner', { scopes }), keyOf };
     },
     close: async () => {
       await app.close();

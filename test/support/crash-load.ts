@@ -16,8 +16,8 @@ export type CrashLoad = {
   readonly calls: readonly SeenCall[];
   /** Outside ids of runs that were accepted. */
   readonly runs: ReadonlySet<string>;
-  /** Runs whose client got the answer. */
-  readonly answeredRuns: ReadonlySet<string>;
+  /** Runs whose client waited and got the answer, with the status that it gave. */
+  readonly answeredRuns: ReadonlyMap<string, string>;
   /** Ends the load; resolves when the last client has its answer. */
   stop(): Promise<void>;
 };
@@ -34,7 +34,7 @@ export function startCrashLoad(options: {
   const dispatcher = new Agent({ connections: 64, headersTimeout: 90_000, bodyTimeout: 90_000 });
   const calls: SeenCall[] = [];
   const runs = new Set<string>();
-  const answeredRuns = new Set<string>();
+  const answeredRuns = new Map<string, string>();
   let stopped = false;
   let n = 0;
   // A request that its client library lost sight of when a node died must not hold the proof up.
@@ -101,7 +101,7 @@ export function startCrashLoad(options: {
         const id = answer?.body['id'];
         if (answer !== undefined && answer.status < 300 && typeof id === 'string') {
           runs.add(id);
-          if (!background) answeredRuns.add(id);
+          if (!background) answeredRuns.set(id, String(answer.body['status']));
           break;
         }
         // A foreground run cannot be asked for twice: the first may go on.

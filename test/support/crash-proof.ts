@@ -38,6 +38,10 @@ export type CrashFigures = {
   kills: Record<string, number>;
   calls: { sent: number; answered: number; billed: number };
   runs: Record<string, number>;
+  /** Runs whose client waited and was told that they finished. */
+  runsAnswered: number;
+  /** What usage sums to: the price of calls and model steps, and that of runs. */
+  money: { calls: string; runs: string };
   effects: { put: number; putRepeated: number; send: number };
   away: { seconds: number; sent: number; answered: number; afterTakeover: number } | undefined;
   recoverySeconds: { median: number; most: number };
@@ -45,17 +49,20 @@ export type CrashFigures = {
 };
 
 /**
- * Kills with SIGKILL, `count` times, at named points of calls and runs and at random moments, the processes of two installations and
- * their postmaster, under load. Then looks: every answered call is billed once and none twice, counters are what usage sums to, every
- * run ended finished or in needs_review, no effect happened twice. `awaySeconds`: then the database is away for so long, calls go on.
+ * Kills with SIGKILL, at least `count` times, at named points of calls and runs and at random moments, the processes of two installations
+ * and their postmaster, under load; goes on until each point was hit with each victim `each` times, and fails where it was not. Then
+ * looks: every answered call and finished run is billed once and none twice, counters are what usage sums to, every run ended finished or
+ * in needs_review, no effect happened twice. `awaySeconds`: then the database is away for so long, calls go on.
  */
 export async function proveCrash(options: {
   seed: number;
   count: number;
+  /** How often each point must be hit with each victim; 0: by chance. */
+  each: number;
   awaySeconds: number;
   say?: (line: string) => void;
 }): Promise<{ ok: boolean; figures: CrashFigures; failures: string[] }> {
-  const { seed, count, awaySeconds, say = () => undefined } = options;
+  const { seed, count, each, awaySeconds, say = () => undefined } = options;
   const random = seededRandom(seed);
   const started = performance.now();
   const ground = await openGround();
@@ -83,19 +90,24 @@ export async function proveCrash(options: {
     const stopLoad = () => (stopping ??= load.stop());
     close.unshift(stopLoad);
     await sleep(1_000);
-    for (const [index, kind] of plan(count, random).entries()) {
-      const label = `${kind.point}/${kind.victim}`;
+    const strikeOnce = async (kind: Kind, words: string) => {
+      const label = labelOf(kind);
       const recovery = await strike(ground, nodes, armory, kind, random);
-      if (recovery === undefined) failures.push(`kill ${index + 1}: ${label} was not reached, or not recovered from`);
+      if (recovery === undefined) failures.push(`${words}: ${label} was not reached, or not recovered from`);
       else {
         kills[label] = (kills[label] ?? 0) + 1;
         recoveries.push(recovery);
       }
-      say(
-        `kill ${index + 1}/${count} ${label}: back in ${recovery === undefined ? '–' : (recovery / 1_000).toFixed(1)} s`,
-      );
+      say(`${words} ${label}: back in ${recovery === undefined ? '–' : (recovery / 1_000).toFixed(1)} s`);
       await sleep(random() * 800);
-    }
+    };
+    for (const [index, kind] of plan(count, random).entries()) await strikeOnce(kind, `kill ${index + 1}/${count}`);
+    const owed = () => kinds.filter((kind) => (kills[labelOf(kind)] ?? 0) < each);
+    // What was not reached is a failure already, and tried no more often than it is owed.
+    for (const kind of owed())
+      for (let hits = kills[labelOf(kind)] ?? 0; hits < each; hits++) await strikeOnce(kind, 'one more kill');
+    for (const kind of owed())
+      failures.push(`${labelOf(kind)} was hit ${kills[labelOf(kind)] ?? 0} times, which must be ${each}`);
     const away = awaySeconds === 0 ? undefined : await databaseAway(ground, nodes, load, awaySeconds, failures);
     say('load stops; runs and spools settle');
     await stopLoad();
@@ -121,6 +133,10 @@ export async function proveCrash(options: {
 }
 
 type Kind = (typeof kinds)[number];
+
+function labelOf({ point, victim }: Kind): string {
+  return `${point}/${victim}`;
+}
 
 /** `count` kills: every kind equally often, in a seeded order. */
 function plan(count: number, random: () => number): Kind[] {
@@ -192,7 +208,13 @@ async function allReady(
   return answers.every(Boolean);
 }
 
-/** A tenant with a key, a generous token limit (so that counters count) and an agent with the ledger as its tool. */
+/** What a token and a run cost in the proof. */
+const prices = { token: '0.0001', run: '0.02' };
+
+/**
+ * A tenant with a key, a plan that prices tokens and runs, generous limits of tokens and money (so that counters count) and an agent with
+ * the ledger as its tool.
+ */
 async function furnish(
   ground: Ground,
   node: Installation,
@@ -205,12 +227,25 @@ async function furnish(
   try {
     const tenant = await setup.tenant('Crash');
     const { secret } = await setup.key(tenant.uuid, 'owner');
-    await setup.app.services.quota.quota.setQuota(
-      tenant.uuid,
-      { scope: 'tenant', scopeId: null, resource: 'tokens', window: 'month', amount: '1000000000000' },
-      'platform',
-      systemCause('proof'),
-    );
+    const plan = await api<{ id: string }>(node.url, operator, 'POST', '/v1/platform/plans', {
+      name: 'By the token and the run',
+      currency: 'USD',
+      prices: [
+        { meter: 'model.call.input_tokens', price: { model: 'per_unit', unit: prices.token } },
+        { meter: 'model.call.output_tokens', price: { model: 'per_unit', unit: prices.token } },
+        { meter: 'agent.run.runs', price: { model: 'per_unit', unit: prices.run } },
+      ],
+    });
+    // Changes are visible on every node within a second (house: freshness).
+    await sleep(1_200);
+    await api(node.url, operator, 'PUT', `/v1/platform/tenants/${tenant.id}/subscription`, { planId: plan.id });
+    for (const resource of ['tokens', 'money'] as const)
+      await setup.app.services.quota.quota.setQuota(
+        tenant.uuid,
+        { scope: 'tenant', scopeId: null, resource, window: 'month', amount: '1000000000' },
+        'platform',
+        systemCause('proof'),
+      );
     await sleep(1_200);
     await api(node.url, operator, 'POST', '/v1/platform/egress-rules', {
       tenantId: tenant.id,
@@ -312,7 +347,7 @@ async function look(
   load: CrashLoad,
   ledger: EffectDouble,
   failures: string[],
-): Promise<Pick<CrashFigures, 'calls' | 'runs' | 'effects'>> {
+): Promise<Pick<CrashFigures, 'calls' | 'runs' | 'runsAnswered' | 'money' | 'effects'>> {
   const { tenantId } = place;
   const must = (holds: boolean, words: string) => {
     if (!holds) failures.push(words);
@@ -351,15 +386,20 @@ async function look(
   );
   const missing = [...load.runs].filter((id) => !known.has(parseId('run', id) ?? ''));
   must(missing.length === 0, `${missing.length} accepted runs are gone`);
-  const rowless = await ground.query<{ status: string; n: string }>(
-    `SELECT r.status, coalesce(c.n, 0) AS n FROM runs r
-     LEFT JOIN (SELECT run_id, count(*) AS n FROM calls WHERE tenant_id = $1 GROUP BY run_id) c ON c.run_id = r.id
-     WHERE r.tenant_id = $1 AND r.parent_id IS NULL AND coalesce(c.n, 0) <> 1`,
+  // One row of the call that asked for the run; one of the run where it ended after that call was answered. They add up to its price.
+  const rowless = await ground.query<{ id: string; status: string; of_call: string; of_run: string; price: string }>(
+    `SELECT r.id, r.status, r.money, count(c.id) FILTER (WHERE c.id = r.call_id) AS of_call,
+       count(c.id) FILTER (WHERE c.id = r.id) AS of_run, coalesce(sum(c.price), 0) AS price
+     FROM runs r LEFT JOIN calls c ON c.tenant_id = r.tenant_id AND c.run_id = r.id
+     WHERE r.tenant_id = $1 AND r.parent_id IS NULL GROUP BY r.tenant_id, r.id
+     HAVING count(c.id) FILTER (WHERE c.id = r.call_id) <> 1 OR count(c.id) FILTER (WHERE c.id = r.id) > 1
+       OR count(c.id) FILTER (WHERE c.id NOT IN (r.id, r.call_id)) > 0
+       OR (r.status = 'finished' AND coalesce(sum(c.price), 0) <> r.money)`,
     [tenantId],
   );
   must(
     rowless.length === 0,
-    `${rowless.length} runs have not one row in calls: ${JSON.stringify(rowless.slice(0, 3))}`,
+    `${rowless.length} runs have not the rows in calls that they must: ${JSON.stringify(rowless.slice(0, 3))}`,
   );
   const again = [...ledger.effects].filter(([, times]) => times > 1);
   must(again.length === 0, `${again.length} effects happened twice: ${JSON.stringify(again.slice(0, 3))}`);
@@ -385,25 +425,68 @@ async function look(
     steps !== undefined && steps.steps === steps.usage && steps.usage === steps.sources,
     `model steps, usage rows and their sources differ: ${JSON.stringify(steps)}`,
   );
-  const [sum] = await ground.query<{ tokens: string }>(
-    `SELECT coalesce(sum((quantities->>'input_tokens')::numeric + (quantities->>'output_tokens')::numeric), 0) AS tokens
-     FROM usage WHERE tenant_id = $1 AND type = 'model.call'`,
+  // Each finished run is on the bill once, at the plan's price for a run, and no other run is.
+  const unbilled = await ground.query<{ id: string; status: string; n: string; runs: string; price: string }>(
+    `SELECT r.id, r.status, count(u.id) AS n, sum((u.quantities->>'runs')::numeric) AS runs, sum(u.price) AS price
+     FROM runs r FULL JOIN (SELECT * FROM usage WHERE tenant_id = $1 AND type = 'agent.run') u
+       ON u.tenant_id = r.tenant_id AND u.source = 'run/' || r.id || '/run'
+     WHERE r.id IS NULL OR (r.tenant_id = $1 AND r.parent_id IS NULL) GROUP BY r.id, r.status
+     HAVING r.id IS NULL OR count(u.id) <> CASE r.status WHEN 'finished' THEN 1 ELSE 0 END
+       OR (r.status = 'finished' AND (sum((u.quantities->>'runs')::numeric), sum(u.price)) IS DISTINCT FROM (1::numeric, $2::numeric))`,
+    [tenantId, prices.run],
+  );
+  must(
+    unbilled.length === 0,
+    `${unbilled.length} runs are not billed as what they are: ${JSON.stringify(unbilled.slice(0, 3))}`,
+  );
+  const dearer = await ground.query<{ id: string; money: string; used: string }>(
+    `SELECT r.id, r.money, coalesce(u.price, 0) AS used FROM runs r
+     LEFT JOIN (SELECT split_part(source, '/', 2) AS run, sum(price) AS price FROM usage
+       WHERE tenant_id = $1 AND source LIKE 'run/%' GROUP BY 1) u ON u.run = r.id::text
+     WHERE r.tenant_id = $1 AND r.money::numeric <> coalesce(u.price, 0)`,
     [tenantId],
   );
-  const limits = await api<{ data: { used: string }[] }>(
+  must(
+    dearer.length === 0,
+    `${dearer.length} runs say another price than their usage: ${JSON.stringify(dearer.slice(0, 3))}`,
+  );
+  // Who was told that the run finished was told what is kept, and bills rest on.
+  const told = [...load.answeredRuns].filter(([, status]) => status === 'finished').map(([id]) => parseId('run', id));
+  const finished = new Set(
+    (
+      await ground.query<{ id: string }>("SELECT id FROM runs WHERE tenant_id = $1 AND status = 'finished'", [tenantId])
+    ).map(({ id }) => id),
+  );
+  const untrue = told.filter((id) => id === undefined || !finished.has(id));
+  must(untrue.length === 0, `${untrue.length} runs were answered as finished and are not: ${untrue.slice(0, 3)}`);
+  must(told.length > 0, 'no client that waited for a run was told that it finished');
+
+  const [sum] = await ground.query<{ tokens: string; money: string; calls: string; runs: string }>(
+    `SELECT sum(coalesce((quantities->>'input_tokens')::numeric + (quantities->>'output_tokens')::numeric, 0)) AS tokens,
+       sum(price) AS money, coalesce(sum(price) FILTER (WHERE type = 'model.call'), 0) AS calls,
+       coalesce(sum(price) FILTER (WHERE type = 'agent.run'), 0) AS runs
+     FROM usage WHERE tenant_id = $1`,
+    [tenantId],
+  );
+  const limits = await api<{ data: { resource: string; used: string }[] }>(
     node.url,
     place.operator,
     'GET',
     `/v1/platform/tenants/${place.outsideId}/limits`,
   );
-  must(
-    Number(limits.data[0]?.used) === Number(sum?.tokens),
-    `the counter says ${limits.data[0]?.used} tokens, usage ${sum?.tokens}`,
-  );
+  for (const [resource, used] of [
+    ['tokens', sum?.tokens],
+    ['money', sum?.money],
+  ]) {
+    const counter = limits.data.find((each) => each.resource === resource)?.used;
+    must(Number(counter) === Number(used), `the counter of ${resource} says ${counter}, usage ${used}`);
+  }
   const kept = (operation: string) => [...ledger.effects.keys()].filter((name) => name.startsWith(operation)).length;
   return {
     calls: { sent: load.calls.length, answered: answered.length, billed: rows.length },
     runs,
+    runsAnswered: told.length,
+    money: { calls: String(sum?.calls), runs: String(sum?.runs) },
     effects: { put: kept('put'), putRepeated: ledger.repeats.put, send: kept('send') },
   };
 }

@@ -68,7 +68,7 @@ export async function ensureTemplate(adminUrl: string): Promise<string> {
     );
     await client.query(`DROP DATABASE IF EXISTS ${template}_draft WITH (FORCE)`);
     await client.query(`CREATE DATABASE ${template}_draft`);
-    await migrate({ connectionString: addressOf(adminUrl, `${template}_draft`) }, login, migrations);
+    await migrate(addressOf(adminUrl, `${template}_draft`), login, migrations);
     await client.query(`ALTER DATABASE ${template}_draft RENAME TO ${template}`);
   });
   return template;

@@ -66,7 +66,6 @@ export async function identityNode(
     hasher: options.hasher ?? inProcessHasher(),
     mailer: options.mailer,
     baseUrl: () => 'http://localhost:8080',
-    refused: audit.signInRefused,
   });
   const modules = [tenancy, rbac, auth, audit];
   for (const module of modules) {

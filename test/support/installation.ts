@@ -62,7 +62,7 @@ export async function openGround(more: { adminUrl?: string } = {}): Promise<Grou
     `CREATE DATABASE ${name}`,
   ]);
   const adminUrl = addressOf(server, name);
-  await migrate({ connectionString: adminUrl }, login.name, await readMigrations(migrationFolders));
+  await migrate(adminUrl, login.name, await readMigrations(migrationFolders));
   const pool = new pg.Pool({ connectionString: adminUrl, max: 2 });
   pool.on('error', () => undefined);
   return {
@@ -143,6 +143,8 @@ export async function startInstallation(
         ...more.env,
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A process group of its own, which can be signalled whole.
+      detached: true,
     },
   );
   const sink = createWriteStream(logFile, { flags: 'a' });

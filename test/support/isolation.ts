@@ -421,7 +421,7 @@ export function plantOpenRoute({ t }: World): () => void {
       tx.query<Record<string, unknown>>('SELECT * FROM agents WHERE id = $1', [parseId('agent', id) ?? null]),
     );
     if (row === undefined) throw notFound('agent');
-    return { ...row, id, aliases: {} };
+    return { ...row, id, aliases: {}, engine: null };
   };
   return () => {
     route.handle = handle;

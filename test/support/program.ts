@@ -39,15 +39,16 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Starts the program and waits until it is ready; throws with its output when it is not within a minute. */
+/** Starts the program, of this checkout unless `program` names another's, and waits until it is ready; throws with its output when it is not in time. */
 export async function startProgram(
   args: string[] = [],
   env: Record<string, string> = {},
   dataDir?: string,
+  program = main,
 ): Promise<RunningProgram> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'lintel-program-')));
   const port = await freePort();
-  const child = spawn(process.execPath, [main, 'start', '--port', String(port), '--data-dir', folder, ...args], {
+  const child = spawn(process.execPath, [program, 'start', '--port', String(port), '--data-dir', folder, ...args], {
     env: { ...withoutLintel(process.env), NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -44,6 +44,7 @@ export async function startNode(
   const metering = createMeteringModule({
     ...deps,
     charges: quota.quota,
+    linesOf: async () => null,
     config: {
       staleGraceSeconds,
       commitWindowMs: 1,

@@ -48,6 +48,16 @@ const spareTenant = async (house: Household) => {
   const made = await house.operator('POST', '/v1/platform/tenants', { name: house.name() });
   return String(made['id']);
 };
+/** An event of the audit log, where it arrives a moment after its change. */
+const auditEvent = async (house: Household) => {
+  const path = `/v1/audit/events?limit=1&subject=${await agent(house)}`;
+  for (let turn = 0; turn < 200; turn++) {
+    const [event] = (await house.api('GET', path))['data'] as unknown as { id: string }[];
+    if (event !== undefined) return event.id;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('The audit log did not hear of a new agent.');
+};
 const price = { currency: 'USD', prices: { input_tokens: '0.000003' } };
 const planPrices = [{ meter: 'agent.run.runs', price: { model: 'per_unit', unit: '0.01' } }];
 const aRange = { from: '2026-01-01T00:00:00Z', to: '2027-01-01T00:00:00Z' };
@@ -119,6 +129,8 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   'rbac.listPermissions': nothing,
   'rbac.auditPermissions': { make: () => ({ query: { permission: 'agents:read' } }) },
   'audit.listEvents': { make: async (house) => ({ query: { subject: await agent(house), type: 'agents.' } }) },
+  'audit.getEvent': byId((house) => auditEvent(house)),
+  'audit.getAnyEvent': byId((house) => auditEvent(house)),
   'audit.listAllEvents': { make: (house) => ({ query: { tenantId: house.tenant.id } }) },
 
   // Signing in
@@ -324,6 +336,13 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   'agents.approveCall': {
     ...byId(
       async (house) => (await house.run('approve')).approval,
+      () => ({ note: 'yes' }),
+    ),
+    once: true,
+  },
+  'agents.approveRun': {
+    ...byId(
+      async (house) => (await house.run('approve')).run,
       () => ({ note: 'yes' }),
     ),
     once: true,

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-import { connectionSettings } from '#kernel/database-connector';
+import { readServers } from '#kernel/database-address';
 
 /** A TCP hop in front of a server that tests can cut, hang and restore. */
 export type TcpProxy = {
@@ -25,7 +25,7 @@ export type TcpProxy = {
 
 /** Starts a proxy in front of the PostgreSQL of a URL (TCP or Unix socket); `url` is the way to the same database through it. */
 export async function postgresProxy(url: string): Promise<{ proxy: TcpProxy; url: string }> {
-  const { host = 'localhost', port = 5432 } = connectionSettings(url);
+  const [{ host, port }] = readServers(url);
   const proxy = await tcpProxy(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
   const through = url
     .replace(/^(postgres(?:ql)?:\/\/(?:[^@/]*@)?)[^/?]*/, `$1127.0.0.1:${proxy.port}`)
