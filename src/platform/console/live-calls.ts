@@ -21,6 +21,8 @@ export class LiveCalls {
   readonly #log: Logger;
   readonly #overview: () => Promise<unknown>;
   #cursors: WriterCursors | undefined;
+  /** What the window began with: some of it may come again behind the first cursors. */
+  #known: ReadonlySet<string> = new Set();
   #askedAt = Number.NEGATIVE_INFINITY;
   #timers: NodeJS.Timeout[] = [];
   #reading: Promise<void> | undefined;
@@ -86,6 +88,7 @@ export class LiveCalls {
         2_000,
       );
       this.#cursors = heads;
+      this.#known = new Set(recent.data.map(({ id }) => id));
       for (const row of recent.data) this.window.add(seen(row));
       return;
     }
@@ -93,12 +96,13 @@ export class LiveCalls {
       const { rows, cursors } = await this.#metering.readCalls(this.#cursors, 2_000);
       this.#cursors = cursors;
       for (const row of rows) {
-        this.window.add(seen(row));
+        if (!this.#known.has(row.id)) this.window.add(seen(row));
         const data = forTenant(shownCall(row));
         this.#hub.publish({ topic: 'calls', tenantId: row.tenantId, of: row, event: 'call', data });
       }
-      if (rows.length < 2_000) return;
+      if (rows.length < 2_000) break;
     }
+    this.#known = new Set();
   }
 }
 
