@@ -16,8 +16,15 @@ export function serviceDoor(service: Service): string {
   return `SET LOCAL ROLE lintel_${service}`;
 }
 
-/** An open transaction on a connection, behind a door. `commit` ends it unless its work did; throws {@link UnknownOutcome} where nobody knows. */
-export function transactionOf(client: pg.PoolClient, door: string): { tx: Tx; commit: () => Promise<void> } {
+/**
+ * An open transaction on a connection, behind a door. `commit` ends it unless its work did (which in a `joint` one it never does);
+ * throws {@link UnknownOutcome} where nobody knows.
+ */
+export function transactionOf(
+  client: pg.PoolClient,
+  door: string,
+  joint: boolean,
+): { tx: Tx; commit: () => Promise<void> } {
   let committed = false;
   const send = (query: pg.QueryConfig): Promise<pg.QueryResult> => {
     if (committed) throw new Error('The transaction has ended.');
@@ -41,6 +48,7 @@ export function transactionOf(client: pg.PoolClient, door: string): { tx: Tx; co
       rows<Row>({ name, text, values: [...values] }),
     run: async (statement) => (await send({ ...statement, values: [...statement.values] })).rowCount ?? 0,
     commitWith: async <Row>(statement: Statement) => {
+      if (joint) return tx.prepared<Row>(statement.name, statement.text, statement.values);
       // pg turns objects into JSON when it sends, and one that it cannot turn would not keep COMMIT from leaving.
       if (!statement.values.every(isPlain)) throw new TypeError('An object cannot leave together with COMMIT.');
       if (committed) throw new Error('The transaction has ended.');

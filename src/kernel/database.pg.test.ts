@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { becauseOf, systemCause } from '#kernel/cause';
 import { Database, type Statement } from '#kernel/database';
 import { createConnector } from '#kernel/database-connector';
 import { UnknownOutcome } from '#kernel/database-faults';
@@ -189,6 +190,21 @@ test('where BEGIN is refused nothing that was sent behind it takes effect', asyn
   await expect(inOne).rejects.toThrow('role "lintel_nobody" does not exist');
   await single.close();
   expect(await epochsOf(writer)).toEqual([]);
+});
+
+test('events of doors inside a joint transaction are told after its commit, and only then', async () => {
+  const told: string[] = [];
+  const single = new Database({ connector: database.connector, poolSize: 1 });
+  single.onCommit(async (events) => void told.push(...events.map(({ type }) => type)));
+  const event = { tenantId: tenant, type: 'test.thing.done', subject: { kind: 'test', id: 'x', name: 'x' }, data: {} };
+  await single.together(tenant, async () => {
+    await single.forTenant(tenant, (tx) =>
+      append(tx, { ...event, ...becauseOf(systemCause('test')) }, Temporal.Now.instant()),
+    );
+    expect(told).toEqual([]);
+  });
+  expect(told).toEqual(['test.thing.done']);
+  await single.close();
 });
 
 describe('a statement that leaves with COMMIT', () => {

@@ -183,15 +183,15 @@ export class Database implements Doors {
     }
   }
 
-  /** `stepwise`: the work begins when BEGIN is answered; else its first statements leave with BEGIN. */
-  #attempt<T>(prepare: string, work: Work<T>, stepwise = false): Promise<T> {
+  /** The work of a `joint` transaction begins when BEGIN is answered; else its first statements leave with BEGIN. */
+  #attempt<T>(prepare: string, work: Work<T>, joint = false): Promise<T> {
     return this.#connected(async (client) => {
       const { open, begun, done } = corked(client, () => {
         // Where BEGIN fails so does all that was sent behind it: the transaction is spoilt, or the connection is gone.
         const begun = client.query(`BEGIN; ${prepare}`);
         begun.catch(() => undefined);
-        const open = transactionOf(client, prepare);
-        return { open, begun, done: stepwise ? begun.then(() => work(open.tx, client)) : work(open.tx, client) };
+        const open = transactionOf(client, prepare, joint);
+        return { open, begun, done: joint ? begun.then(() => work(open.tx, client)) : work(open.tx, client) };
       });
       const result = await after(begun, done);
       await open.commit();

@@ -33,15 +33,12 @@ export async function runJoint<T>(
 class Joint {
   readonly #tx: Tx;
   readonly #client: pg.PoolClient;
-  /** The same, where what would end the transaction leaves that to the whole. */
-  readonly #inner: Tx;
   #tail: Promise<unknown> = Promise.resolve();
   over = false;
 
   constructor(tx: Tx, client: pg.PoolClient) {
     this.#tx = tx;
     this.#client = client;
-    this.#inner = { ...tx, commitWith: (statement) => tx.prepared(statement.name, statement.text, statement.values) };
   }
 
   /** Takes in no more; resolves when the turns that wait have ended. */
@@ -56,7 +53,7 @@ class Joint {
       await this.#client.query(door);
       await this.#client.query('SAVEPOINT inner_door');
       try {
-        const result = await current.exit(() => work(this.#inner));
+        const result = await current.exit(() => work(this.#tx));
         await this.#client.query('RELEASE SAVEPOINT inner_door');
         return result;
       } catch (error) {
@@ -90,7 +87,7 @@ class Joint {
       execute: through(tx.execute),
       prepared: through(tx.prepared) as Tx['prepared'],
       run: through(tx.run),
-      commitWith: through(this.#inner.commitWith) as Tx['commitWith'],
+      commitWith: through(tx.commitWith) as Tx['commitWith'],
       asService: through(tx.asService) as Tx['asService'],
     };
   }
