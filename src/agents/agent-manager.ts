@@ -17,12 +17,12 @@ import {
   listAgents,
   listVersions,
   readAgent,
-  readModels,
   readTools,
   readVersion,
   setAlias,
   updateAgent,
 } from './store.ts';
+import { VersionModels, type VersionRef } from './version-models.ts';
 
 /** A definition to be kept as a version; `headers` go to an external agent with every call and are sealed. */
 export type NewVersion = { definition: NewDefinition; headers?: Record<string, string>; note?: string };
@@ -44,9 +44,11 @@ const maxRemembered = 500;
 export class AgentManager {
   readonly #deps: AgentManagerDeps;
   readonly #versions = new Map<string, AgentVersion>();
+  readonly #models: VersionModels;
 
   constructor(deps: AgentManagerDeps) {
     this.#deps = deps;
+    this.#models = new VersionModels(deps.db);
   }
 
   /** Makes an agent with its version 1, live. 409 when the name is taken. */
@@ -179,17 +181,9 @@ export class AgentManager {
     return found;
   }
 
-  /** The models that versions ask, in their order, from memory or in one read; null: one that runs elsewhere. */
-  async modelsOf(
-    tenantId: string,
-    versions: readonly { agentId: string; version: number }[],
-  ): Promise<(string | null)[]> {
-    const known = versions.flatMap(
-      ({ agentId, version }) => this.#versions.get(`${tenantId}/${agentId}/${version}`) ?? [],
-    );
-    return known.length === versions.length
-      ? known.map(({ definition }) => (definition.kind === 'native' ? definition.model : null))
-      : this.#deps.db.forTenant(tenantId, (tx) => readModels(tx, tenantId, versions));
+  /** The models that versions ask; see {@link VersionModels}. */
+  modelsOf(tenantId: string, versions: readonly VersionRef[]): Promise<(string | null)[]> {
+    return this.#models.modelsOf(tenantId, versions);
   }
 
   /** Headers of an external agent's version, unsealed. */
