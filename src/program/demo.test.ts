@@ -22,7 +22,7 @@ test('the demo never makes more than three calls a second, and some that are ref
   });
   const spans = starts.slice(3).map((start, index) => start - (starts[index] as number));
   expect(Math.min(...spans), `seed ${seed}`).toBeGreaterThan(1_000);
-  expect(at / calls.length, `seed ${seed}`).toBeLessThan(1_500);
+  expect(at / calls.length, `seed ${seed}`).toBeLessThan(2_200);
   expect(new Set(calls.map(({ key }) => key))).toEqual(new Set(['good', 'slow', 'poor', 'viewer']));
   // Of the slow key's calls every other one comes within the second that allows one.
   const slow = calls.filter(({ key }) => key === 'slow');

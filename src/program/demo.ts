@@ -20,8 +20,8 @@ const questions: Record<string, readonly string[]> = {
   de: ['Calculate 12 * 34', 'What time is it in Europe/Berlin?', 'Calculate 7 * 8', 'Erzähl mir einen Witz'],
 };
 
-/** Between calls, milliseconds: 0.7 calls a second on average, never more than three. */
-const rest = { least: 400, spread: 2_000 };
+/** Between calls, milliseconds: a call every two seconds on average (a few percent of a core with all that follows from it), never more than three a second. */
+const rest = { least: 400, spread: 3_200 };
 
 /** One call of the demo, and what to rest after it, milliseconds. */
 type DemoCall = { tenant: DemoTenant; key: keyof DemoTenant['keys']; question: string; restMs: number };
