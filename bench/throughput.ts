@@ -15,6 +15,8 @@ export type Result = {
 };
 
 const seconds = 5;
+/** Long enough for the engine to have compiled what is hot, of each contender. */
+const warmUpSeconds = 10;
 const connections = 128;
 
 /**
@@ -42,7 +44,7 @@ export async function throughput(
   >();
   for (const each of order) {
     raw.set(each.name, { perSecond: [], p99: [], cpu: [], parts: [], errors: 0 });
-    await run(stage, each, body, 3, options);
+    await run(stage, each, body, warmUpSeconds, options);
   }
   for (let n = 0; n < options.rounds; n++) {
     // Each round in another order: who comes after whom must not matter.
