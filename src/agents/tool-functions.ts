@@ -56,10 +56,19 @@ export function functionName(parts: readonly string[], taken: ReadonlySet<string
   return name;
 }
 
-/** Headers from several sides as one: names are the same in any case (RFC 9110 §5.1), and of two the later holds. */
+/**
+ * Headers from several sides as one: names are the same in any case (RFC 9110 §5.1), and of two the later holds. Throws
+ * {@link ToolNotCalled} for one that HTTP does not allow, which it names without its value: that may be a secret.
+ */
 export function headersOf(...sides: readonly Readonly<Record<string, string>>[]): Headers {
   const headers = new Headers();
-  for (const side of sides) for (const [name, value] of Object.entries(side)) headers.set(name, value);
+  for (const [name, value] of sides.flatMap((side) => Object.entries(side))) {
+    try {
+      headers.set(name, value);
+    } catch {
+      throw new ToolNotCalled(`the header ${JSON.stringify(name)} has characters that HTTP does not allow`);
+    }
+  }
   return headers;
 }
 

@@ -26,7 +26,17 @@ async function rowOf(key: string, answer: Awaited<ReturnType<TestApp['call']>>) 
   }, 5_000);
 }
 
-describe('security', () => {
+describe('happy', () => {
+  test('a call that is answered carries the id of its row', async () => {
+    const key = await acme.keyOf('developer');
+    const chat = { model: 'lintel/router', messages: [{ role: 'user', content: 'hi' }] };
+    const answer = await t.call(key, 'POST', '/v1/chat/completions', chat);
+    expect(answer.status, answer.text).toBe(200);
+    expect(await rowOf(key, answer)).toMatchObject({ status: 'ok', httpStatus: 200, kind: 'chat', error: null });
+  });
+});
+
+describe('errors', () => {
   test('whatever keeps a call from being made, its id finds its row; refusals of one second share the first', async () => {
     const key = await acme.keyOf('developer');
     const chat = (body: object) => t.call(key, 'POST', '/v1/chat/completions', body);
@@ -71,7 +81,9 @@ describe('security', () => {
     const rows = await Promise.all(asked.map(async (answer) => rowOf(key, await answer)));
     expect(new Set(rows.map((row) => row['runId'])).size).toBe(2);
   });
+});
 
+describe('security', () => {
   test('a refusal of a call is in its row alone, any other in the audit log, once', async () => {
     const limit = { scope: 'tenant', scopeId: null, resource: 'tokens', window: 'day', amount: '1' };
     expect((await t.call(acme.key, 'POST', '/v1/limits', limit)).status).toBe(403);

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { embeddedPostgresHome } from '#kernel/postgres/cluster-home';
 import { api, freePort, kill } from '#test/installation';
@@ -54,88 +54,6 @@ const demoChildren = async (parent: number) => {
   return commands.filter((command) => command.split('\0').includes('demo')).length;
 };
 
-test('a first start that is killed anywhere is taken up by the next one, which ends in an installation that can be used', async () => {
-  const home = await embeddedPostgresHome(dataDir);
-  await killedStart({ sign: () => existsSync(join(home, 'data')) });
-  await killedStart({ sign: (said) => said.includes('PostgreSQL') });
-  await killedStart({ point: 'keep-first-run.json' });
-  await killedStart({ point: 'kept-first-run.json' });
-  // What was kept is of a transaction that has gone with its process.
-  const lost = await kept();
-  await killedStart({ point: 'keep-demo.json' });
-  const first = await kept();
-  expect(first.operatorKey).not.toBe(lost.operatorKey);
-  await killedStart({ point: 'kept-demo.json' });
-  await killedStart({ point: 'keep-first-run.json' });
-  const program = await startProgram([], {}, dataDir);
-  try {
-    const { demo, ...access } = await kept();
-    expect(access).toEqual({
-      ...first,
-      baseUrl: program.url,
-      loginUrl: expect.stringContaining(`${program.url}/link#`),
-    });
-    expect(access.loginUrl.split('#')[1]).toBe(first.loginUrl.split('#')[1]);
-    expect(program.output()).toContain('first-run.json');
-    expect((await stat(join(dataDir, 'first-run.json'))).mode & 0o777).toBe(0o600);
-    expect(demo?.curl).toContain(`curl ${program.url}/v1/chat/completions`);
-    const page = await api<{ data: { name: string }[] }>(
-      program.url,
-      access.operatorKey,
-      'GET',
-      '/v1/platform/tenants?demo=true&status=active',
-    );
-    expect(page.data.map(({ name }) => name).sort()).toEqual(['Alpenblick GmbH', 'Northwind Outfitters', '云帆科技']);
-    await api(program.url, demo?.apiKey ?? '', 'GET', '/v1/tenant');
-    expect(await demoChildren(program.child.pid as number)).toBe(1);
-    await signIn(program.url, access.loginUrl);
-  } finally {
-    await program.stop();
-  }
-}, 240_000);
-
-test('a later start tells what is true then: its address, a link that works until there is a password, and no demo that has gone', async () => {
-  const before = await kept();
-  const quiet = await startProgram(['--no-demo'], {}, dataDir);
-  try {
-    const now = await kept();
-    expect(now).toMatchObject({ baseUrl: quiet.url, operatorKey: before.operatorKey });
-    expect(now.demo?.curl).toContain(`curl ${quiet.url}/`);
-    expect(await demoChildren(quiet.child.pid as number)).toBe(0);
-    // The link of the first start was used, and its operator could not get in by anything else.
-    expect(now.loginUrl.split('#')[1]).not.toBe(before.loginUrl.split('#')[1]);
-    const cookie = await signIn(quiet.url, now.loginUrl);
-    const set = await fetch(`${quiet.url}/v1/auth/password`, {
-      method: 'POST',
-      headers: { cookie, origin: quiet.url, 'content-type': 'application/json' },
-      body: JSON.stringify({ newPassword: 'beam above a door 1987' }),
-    });
-    expect(set.status, await set.text()).toBe(200);
-    const page = await api<{ data: { id: string }[] }>(
-      quiet.url,
-      now.operatorKey,
-      'GET',
-      '/v1/platform/tenants?demo=true&status=active',
-    );
-    for (const { id } of page.data)
-      await api(quiet.url, now.operatorKey, 'DELETE', `/v1/platform/tenants/${id}?graceDays=0`);
-  } finally {
-    await quiet.stop();
-  }
-  const last = await startProgram([], {}, dataDir);
-  try {
-    expect(await kept()).toEqual({
-      baseUrl: last.url,
-      operatorEmail: before.operatorEmail,
-      operatorKey: before.operatorKey,
-    });
-    expect(last.output()).not.toContain('first-run.json');
-    expect(await demoChildren(last.child.pid as number)).toBe(0);
-  } finally {
-    await last.stop();
-  }
-}, 120_000);
-
 /** Uses a login link; returns the session's cookie. */
 async function signIn(url: string, loginUrl: string): Promise<string> {
   const response = await fetch(`${url}/v1/auth/link`, {
@@ -146,3 +64,101 @@ async function signIn(url: string, loginUrl: string): Promise<string> {
   expect(response.status, await response.text()).toBe(200);
   return (response.headers.get('set-cookie') ?? '').split(';')[0] as string;
 }
+
+// In the order of an installation's life: the next block goes on with what this one leaves.
+describe('errors', () => {
+  test('a first start that is killed anywhere is taken up by the next one, which ends in an installation that can be used', async () => {
+    const home = await embeddedPostgresHome(dataDir);
+    await killedStart({ sign: () => existsSync(join(home, 'data')) });
+    await killedStart({ sign: (said) => said.includes('PostgreSQL') });
+    await killedStart({ point: 'keep-first-run.json' });
+    await killedStart({ point: 'kept-first-run.json' });
+    // What was kept is of a transaction that has gone with its process.
+    const lost = await kept();
+    await killedStart({ point: 'keep-demo.json' });
+    const first = await kept();
+    expect(first.operatorKey).not.toBe(lost.operatorKey);
+    await killedStart({ point: 'kept-demo.json' });
+    await killedStart({ point: 'keep-first-run.json' });
+    const program = await startProgram([], {}, dataDir);
+    try {
+      const { demo, ...access } = await kept();
+      expect(access).toEqual({
+        ...first,
+        baseUrl: program.url,
+        loginUrl: expect.stringContaining(`${program.url}/link#`),
+      });
+      expect(access.loginUrl.split('#')[1]).toBe(first.loginUrl.split('#')[1]);
+      expect(program.output()).toContain('first-run.json');
+      expect((await stat(join(dataDir, 'first-run.json'))).mode & 0o777).toBe(0o600);
+      expect(demo?.curl).toContain(`curl ${program.url}/v1/chat/completions`);
+      const page = await api<{ data: { name: string }[] }>(
+        program.url,
+        access.operatorKey,
+        'GET',
+        '/v1/platform/tenants?demo=true&status=active',
+      );
+      expect(page.data.map(({ name }) => name).sort()).toEqual(['Alpenblick GmbH', 'Northwind Outfitters', '云帆科技']);
+      await api(program.url, demo?.apiKey ?? '', 'GET', '/v1/tenant');
+      expect(await demoChildren(program.child.pid as number)).toBe(1);
+      await signIn(program.url, access.loginUrl);
+    } finally {
+      await program.stop();
+    }
+  }, 240_000);
+});
+
+describe('happy', () => {
+  test('a later start tells what is true then: its address, a link that works until there is a password, and no demo that has gone', async () => {
+    const before = await kept();
+    const quiet = await startProgram(['--no-demo'], {}, dataDir);
+    try {
+      const now = await kept();
+      expect(now).toMatchObject({ baseUrl: quiet.url, operatorKey: before.operatorKey });
+      expect(now.demo?.curl).toContain(`curl ${quiet.url}/`);
+      expect(await demoChildren(quiet.child.pid as number)).toBe(0);
+      // The link of the first start was used, and its operator could not get in by anything else.
+      expect(now.loginUrl.split('#')[1]).not.toBe(before.loginUrl.split('#')[1]);
+      const cookie = await signIn(quiet.url, now.loginUrl);
+      const set = await fetch(`${quiet.url}/v1/auth/password`, {
+        method: 'POST',
+        headers: { cookie, origin: quiet.url, 'content-type': 'application/json' },
+        body: JSON.stringify({ newPassword: 'beam above a door 1987' }),
+      });
+      expect(set.status, await set.text()).toBe(200);
+      const page = await api<{ data: { id: string }[] }>(
+        quiet.url,
+        now.operatorKey,
+        'GET',
+        '/v1/platform/tenants?demo=true&status=active',
+      );
+      for (const { id } of page.data)
+        await api(quiet.url, now.operatorKey, 'DELETE', `/v1/platform/tenants/${id}?graceDays=0`);
+    } finally {
+      await quiet.stop();
+    }
+    const last = await startProgram([], {}, dataDir);
+    try {
+      expect(await kept()).toEqual({
+        baseUrl: last.url,
+        operatorEmail: before.operatorEmail,
+        operatorKey: before.operatorKey,
+      });
+      expect(last.output()).not.toContain('first-run.json');
+      expect(await demoChildren(last.child.pid as number)).toBe(0);
+    } finally {
+      await last.stop();
+    }
+  }, 120_000);
+});
+
+describe('security', () => {
+  test('what starts leave in the data folder, also those that were killed, is its owner’s alone to read', async () => {
+    const files = (await readdir(dataDir, { withFileTypes: true })).filter((entry) => entry.isFile());
+    const left = await Promise.all(files.map(async ({ name }) => [name, await stat(join(dataDir, name))] as const));
+    // The lock is a file without a byte.
+    const told = left.filter(([, { size }]) => size > 0).map(([name, { mode }]) => [name, mode & 0o077]);
+    expect(told.map(([name]) => name)).toEqual(expect.arrayContaining(['first-run.json', 'root.key']));
+    expect(told.filter(([, open]) => open !== 0)).toEqual([]);
+  });
+});

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { migrationFolders } from '#app';
 import { connectPlainly } from '#kernel/database-connector';
@@ -132,39 +132,45 @@ function doctor(query: string): Promise<string> {
   });
 }
 
-test('a database elsewhere is spoken to by TLS, and its server is verified, without being asked for', async () => {
-  const trusted = `?sslrootcert=${certificate}`;
-  const client = await connectPlainly(address('postgres', trusted));
-  const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
-  await client.end();
-  expect(rows).toEqual([{ ssl: true }]);
-  await expect(connectPlainly(address('postgres', ''))).rejects.toThrow(/self-signed certificate/);
-  await expect(connectPlainly(address('postgres', '?sslmode=require'))).rejects.toThrow(/self-signed certificate/);
-  const plain = await connectPlainly(address('postgres', '?sslmode=disable'));
-  const clear = await plain.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
-  await plain.end();
-  expect(clear.rows).toEqual([{ ssl: false }]);
-  expect(await doctor('?sslmode=disable')).toMatch(/^! transport +sslmode=disable/m);
-  expect(await doctor('?sslmode=prefer')).toMatch(/DATABASE_URL has sslmode=prefer[\s\S]*DATABASE_ADMIN_URL has/);
+describe('happy', () => {
+  test('where the first host is down and the second a standby, migrations, start and doctor find the third', async () => {
+    const query = `?sslmode=verify-full&sslrootcert=${certificate}`;
+    const ground = { dir, url: address('lintel_login', query), adminUrl: address('postgres', query), rootKey };
+    const lintel = await startInstallation(ground, 'far');
+    try {
+      expect(await lintel.log()).toContain('Migrations: done (up to date)');
+    } finally {
+      await lintel.stop();
+    }
+    const said = await doctor(query);
+    for (const line of [/^✓ transport +TLS, verified/m, /^✓ database +PostgreSQL/m, /^✓ root secret +fits/m])
+      expect(said).toMatch(line);
+  }, 120_000);
 });
 
-test('where the first host is down and the second a standby, migrations, start and doctor find the third', async () => {
-  const query = `?sslmode=verify-full&sslrootcert=${certificate}`;
-  const ground = { dir, url: address('lintel_login', query), adminUrl: address('postgres', query), rootKey };
-  const lintel = await startInstallation(ground, 'far');
-  try {
-    expect(await lintel.log()).toContain('Migrations: done (up to date)');
-  } finally {
-    await lintel.stop();
-  }
-  const said = await doctor(query);
-  for (const line of [/^✓ transport +TLS, verified/m, /^✓ database +PostgreSQL/m, /^✓ root secret +fits/m])
-    expect(said).toMatch(line);
-}, 120_000);
+describe('errors', () => {
+  test('where no host takes writes, what each said is told', async () => {
+    const url = `postgres://postgres@127.0.0.1:${ports.down},127.0.0.1:${ports.standby}/postgres`;
+    await expect(connectPlainly(url)).rejects.toThrow(
+      new RegExp(`127.0.0.1:${ports.down}: .*ECONNREFUSED.*; 127.0.0.1:${ports.standby}: it is a standby`),
+    );
+  });
+});
 
-test('where no host takes writes, what each said is told', async () => {
-  const url = `postgres://postgres@127.0.0.1:${ports.down},127.0.0.1:${ports.standby}/postgres`;
-  await expect(connectPlainly(url)).rejects.toThrow(
-    new RegExp(`127.0.0.1:${ports.down}: .*ECONNREFUSED.*; 127.0.0.1:${ports.standby}: it is a standby`),
-  );
+describe('security', () => {
+  test('a database elsewhere is spoken to by TLS, and its server is verified, without being asked for', async () => {
+    const trusted = `?sslrootcert=${certificate}`;
+    const client = await connectPlainly(address('postgres', trusted));
+    const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
+    await client.end();
+    expect(rows).toEqual([{ ssl: true }]);
+    await expect(connectPlainly(address('postgres', ''))).rejects.toThrow(/self-signed certificate/);
+    await expect(connectPlainly(address('postgres', '?sslmode=require'))).rejects.toThrow(/self-signed certificate/);
+    const plain = await connectPlainly(address('postgres', '?sslmode=disable'));
+    const clear = await plain.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
+    await plain.end();
+    expect(clear.rows).toEqual([{ ssl: false }]);
+    expect(await doctor('?sslmode=disable')).toMatch(/^! transport +sslmode=disable/m);
+    expect(await doctor('?sslmode=prefer')).toMatch(/DATABASE_URL has sslmode=prefer[\s\S]*DATABASE_ADMIN_URL has/);
+  });
 });
